@@ -16,16 +16,13 @@ What the culler promises in return:
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import AwareDatetime, Field, field_validator
 
 from .model import Model
+from .text import LANGUAGES, Language
 
 STOPS_PATH = "api/v1/stops"
 """Path of the endpoint below the asking service's prefix."""
-
-Language = Literal["fr", "en"]
 
 
 class StopRequest(Model):
@@ -48,7 +45,7 @@ class StopRequest(Model):
     @field_validator("reason")
     @classmethod
     def _in_both_languages(cls, value: dict[Language, str]) -> dict[Language, str]:
-        missing = [language for language in ("fr", "en") if not value.get(language, "").strip()]  # type: ignore[call-overload]
+        missing = [language for language in LANGUAGES if not value.get(language, "").strip()]
         if missing:
             raise ValueError(f"a reason is needed in {' and '.join(missing)} too")
         return value
@@ -57,7 +54,9 @@ class StopRequest(Model):
 class StopList(Model):
     """The answer to ``GET api/v1/stops``: everything that is to be stopped, now or at a known instant."""
 
-    generated: AwareDatetime = Field(description="When the list was made; the culler ignores one older than ten minutes.")
+    generated: AwareDatetime = Field(
+        description="When the list was made; the culler ignores one that is older than ten minutes."
+    )
     stops: tuple[StopRequest, ...] = ()
 
     @field_validator("stops")
