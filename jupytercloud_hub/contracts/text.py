@@ -94,10 +94,10 @@ class Localized:
         if isinstance(value, Mapping) and value:
             unknown = [key for key in value if key not in LANGUAGES]
             if unknown:
-                raise ValueError(f"languages are {', '.join(LANGUAGES)}, not {unknown[0]}")
+                raise ValueError(Text("the languages are {known}", known=", ".join(LANGUAGES)))
             if all(isinstance(text, str) for text in value.values()):
                 return cls(value)
-        raise ValueError("a text, or a mapping of languages to texts such as {fr: Bonjour, en: Hello}")
+        raise ValueError(Text("a text, or one for each language: {{fr: Bonjour, en: Hello}}"))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from .text import Text
+
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _BYTES = {
     "B": 1,
@@ -24,15 +26,12 @@ def parse_duration(value: Any) -> timedelta:
     """
     if isinstance(value, timedelta):
         return value
-    rule = 'a duration with its unit, such as "90 s", "30 min", "2 h" or "1 d"'
+    rule = Text('a duration with its unit, such as "90 s", "30 min", "2 h" or "1 d"')
     if not isinstance(value, str):
         raise ValueError(rule)
     parts = _AMOUNT.findall(value)
-    if not parts or _AMOUNT.sub("", value).strip():
+    if not parts or _AMOUNT.sub("", value).strip() or any(unit not in _SECONDS for _, unit in parts):
         raise ValueError(rule)
-    unknown = [unit for _, unit in parts if unit not in _SECONDS]
-    if unknown:
-        raise ValueError(f"{rule}; the unit {unknown[0]} is not one of {', '.join(_SECONDS)}")
     return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
 
 
@@ -43,7 +42,7 @@ def parse_bytes(value: Any) -> int:
     """
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1024**2:
         return value  # what a dump gives back
-    rule = 'an amount of memory with its unit, such as "16 GiB" or "500 MB"'
+    rule = Text('an amount of memory with its unit, such as "16 GiB" or "500 MB"')
     if not isinstance(value, str):
         raise ValueError(rule)
     match = _AMOUNT.fullmatch(value.strip())
@@ -52,8 +51,9 @@ def parse_bytes(value: Any) -> int:
     number, unit = match.groups()
     if unit not in _BYTES:
         letter = unit[0].upper()
-        nearest = f"; for {value} write {number} {letter}iB" if letter in "KMGT" else ""
-        raise ValueError(f"{rule}{nearest}")
+        if letter not in "KMGT":
+            raise ValueError(rule)
+        raise ValueError(Text("{rule}: write {better}", rule=rule, better=f"{number} {letter}iB"))
     return round(float(number) * _BYTES[unit])
 
 

@@ -1,0 +1,66 @@
+"""Rules that tie two sections of the configuration together."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..contracts.text import Text
+from .problems import Key
+
+if TYPE_CHECKING:
+    from .model import Settings
+
+Finding = tuple[Key, Text, Text | None]
+
+
+def cross_checks(settings: Settings) -> Iterator[Finding]:
+    """Yield what is wrong between sections: (key, rule, hint)."""
+    yield from _roles(settings)
+    yield from _duplicates(settings)
+    yield from _profiles_of_rules(settings)
+    yield from _home_sites(settings)
+
+
+def _roles(settings: Settings) -> Iterator[Finding]:
+    if settings.site.role == "portal" and not (settings.federation and settings.federation.sites):
+        yield ("site", "role"), Text("a portal needs federation.sites: the sites it sends people to"), None
+    if settings.site.role == "portal" and settings.profiles:
+        yield ("profiles",), Text("a portal starts no servers: profiles belong to the sites"), None
+
+
+def _duplicates(settings: Settings) -> Iterator[Finding]:
+    lists = {"profiles": settings.profiles, "institutions": settings.institutions}
+    for section, items in lists.items():
+        seen: set[str] = set()
+        for index, item in enumerate(items):
+            if item.name in seen:
+                yield (section, index, "name"), Text("this name is already taken in the list"), None
+            seen.add(item.name)
+
+
+def _profiles_of_rules(settings: Settings) -> Iterator[Finding]:
+    known = [profile.name for profile in settings.profiles]
+    for index, rule in enumerate(settings.culling.rules if settings.culling else ()):
+        for place, name in enumerate(rule.profiles):
+            if name not in known and not set("*?[") & set(name):
+                yield ("culling", "rules", index, "profiles", place), Text("no profile has this name"), near(name, known)
+
+
+def _home_sites(settings: Settings) -> Iterator[Finding]:
+    if settings.site.role != "portal" or not settings.federation:
+        return
+    known = [site.name for site in settings.federation.sites]
+    for index, institution in enumerate(settings.institutions):
+        if institution.home_site and institution.home_site not in known:
+            key = ("institutions", index, "home_site")
+            yield key, Text("no site has this name"), near(institution.home_site, known)
+
+
+def near(name: str, known: list[str]) -> Text:
+    """Return a hint that names the nearest known name."""
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return Text("Did you mean {key}?", key=close[0])
+    return Text("Known here: {keys}.", keys=", ".join(known) or "—")
