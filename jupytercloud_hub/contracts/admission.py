@@ -2,23 +2,24 @@
 
 One start is named by its `StartKey`, and every message about it carries the key. The exchange:
 
-1. **reserve** before the start, with the resolved record. Admitted: the answer holds a place until ``expires``.
+1. **reserve** before the start, with the resolved record. Admitted: a place is held until ``expires``.
    Refused: nothing is held, and ``message`` says why in the person's language.
-2. **confirm** once the server answers: the place becomes a running interval of the ledger, counted from ``started``.
-3. **release** when the start failed or the server has stopped: a place is given back uncounted, a running interval
-   is closed at ``ended``.
+2. **confirm** once the server answers: the place becomes a running interval, counted from ``started``.
+3. **release** when the start failed or the server has stopped: a place is given back uncounted, a running
+   interval is closed at ``ended``.
 
 Promises of the service:
 
 1. Every message may be sent twice; the second has no effect and gets the same answer.
 2. Two reserves at once never both take what is enough for one.
-3. A place whose confirm never comes is given back at ``expires``, unless the hub says that the server is starting.
+3. A place whose confirm never comes is given back at ``expires``, unless the hub says that the server is
+   starting or runs.
 4. A release of what was never held, or was released before, changes nothing and is no error.
-5. An answer takes at most 500 ms; who hears nothing by then applies ``quotas.when_unavailable``, and the service
-   finds out from the hub what was started meanwhile.
+5. An answer takes at most 500 ms; who hears nothing by then applies ``quotas.when_unavailable``, and the
+   service finds out from the hub what was started meanwhile.
 
-A refusal is an answer (HTTP 200, ``verdict: refused``), not an error. 400 a message of another shape, 403 no scope,
-409 a confirm of a start that is closed already, 503 the ledger is away.
+A refusal is an answer (HTTP 200, ``verdict: refused``), not an error. 400 a message of another shape, 403 no
+scope, 409 a confirm of a start that is closed already or was never reserved, 503 the ledger is away.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class StartKey(Model):
         default="", max_length=255, description="JupyterHub's server name; empty for the default one."
     )
     started: Instant = Field(
-        description="JupyterHub's `started` of this start (`spawner.orm_spawner.started`, naive UTC there; set before "
-        "`pre_spawn_hook` runs, cleared before `post_stop_hook`)."
+        description="JupyterHub's `started` of this start (`spawner.orm_spawner.started`, naive UTC there; "
+        "set before `pre_spawn_hook` runs, cleared before `post_stop_hook`)."
     )
 
     @classmethod
@@ -123,6 +124,6 @@ class AdmissionAnswer(Model):
     )
     message: str | None = Field(
         default=None,
-        description="Whole sentences for the person, in her language: of a refusal, or a warning with an admission.",
+        description="Whole sentences for the person, in her language: a refusal's, or a warning's.",
     )
     refusal: Refusal | None = None

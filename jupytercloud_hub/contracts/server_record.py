@@ -34,7 +34,7 @@ class Resources(Model):
 
 
 class ServerRecord(Model):
-    """What was resolved and authorised for one start: dumped into the spawner's state and sent at admission."""
+    """What was resolved and authorised for one start; stands in the spawner's state, is sent at admission."""
 
     profile: str = Field(min_length=1, max_length=63, description="Name of the profile in the catalogue.")
     options: dict[str, JsonValue] = Field(default_factory=dict, description="Option name to chosen value.")
@@ -42,7 +42,10 @@ class ServerRecord(Model):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any] | None) -> ServerRecord | None:
-        """Return the record in a spawner's state (REST API, scope ``admin:server_state``), None where there is none."""
+        """Return the record in a spawner's state, None where there is none.
+
+        The REST API shows the state to who holds ``admin:server_state``.
+        """
         try:
             return cls.model_validate((state or {}).get(STATE_KEY))
         except ValidationError:
