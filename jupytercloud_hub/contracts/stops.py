@@ -1,14 +1,15 @@
 """Whom the culler is to stop because another service says so (today: the quota service), and why.
 
 The culler asks ``GET <service>/api/v1/stops`` at the start of each of its passes; the answer is a `StopList`.
-It is a statement of what is so now, not a queue: the asking service repeats a request for as long as it wants
-the server stopped and leaves it out as soon as it does not (somebody was granted more hours). Nothing has to be
-acknowledged: that a server is gone is seen in the hub, by both sides.
+It is a statement of what is so now, not a queue: the asking service repeats a request for as long as it
+wants the server stopped and leaves it out as soon as it does not (somebody was granted more hours). Nothing
+has to be acknowledged: that a server is gone is seen in the hub, by both sides.
 
 What the culler promises in return:
 
 1. A request is about one start of one server. A server started later under the same name is not touched.
-2. Nothing is stopped before ``at``. The person is shown the reason from the first pass that reads the request.
+2. Nothing is stopped before ``at``, nor sooner than ``culling.warn`` after the first pass that read the
+   request; from that pass on the person is shown the reason and the instant.
 3. "Keep it" is refused for such a server, with the reason.
 4. A request that disappears withdraws the stop, and the server is again judged by the culling rules alone.
 5. When the asking service does not answer, nothing new is stopped on its behalf in that pass.
@@ -33,7 +34,9 @@ class StopRequest(Model):
     started: AwareDatetime = Field(
         description="When the start in question began, as JupyterHub's REST API gives it (`started`)."
     )
-    at: AwareDatetime = Field(description="The instant before which nothing is stopped; grace is already in it.")
+    at: AwareDatetime = Field(
+        description="The instant before which nothing is stopped; a grace is already counted in."
+    )
     rule: str = Field(
         pattern=r"^[a-z0-9][a-z0-9-]{0,62}$",
         description="Name of the rule that asks, as the operator gave it in the settings (a budget's name).",

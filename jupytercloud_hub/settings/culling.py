@@ -1,4 +1,4 @@
-"""The section ``culling:`` of the settings: which servers are stopped, when, and how their owners are warned."""
+"""The section ``culling:`` of the settings: which servers are stopped, when, how people are warned."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 class When(Model):
     """A part of the week, of the day or of the calendar, on the clock of ``site.timezone``.
 
-    Everything that is given must hold. ``from_hour`` later than ``to_hour`` goes over midnight, and the hours
-    after midnight belong to the day on which it began: ``{days: [fri], from_hour: "20:00", to_hour: "07:00"}``
-    ends on Saturday at seven.
+    Everything that is given must hold. ``from_hour`` later than ``to_hour`` goes over midnight, and the
+    hours after midnight belong to the day on which it began:
+    ``{days: [fri], from_hour: "20:00", to_hour: "07:00"}`` ends on Saturday at seven.
     """
 
     days: tuple[Day, ...] = ()
@@ -86,7 +86,7 @@ class CullingRule(Model):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     """Short name, shown as the reason of a stop, in `cull plan` and in the metrics."""
     title: Localized | None = None
-    """The rule in a person's words, such as {fr: "Calcul sur GPU", en: "GPU work"}; else its name is shown."""
+    """The rule in people's words, such as {fr: "Calcul sur GPU", en: "GPU work"}; else its name."""
     profiles: Names = ()
     """Profiles that the server was started with."""
     groups: Names = ()
@@ -121,7 +121,7 @@ class CullingRule(Model):
             if limit < timedelta(seconds=1):
                 raise ValueError("idle and max_age are at least one second")
             if self.warn is not None and self.warn >= limit:
-                raise ValueError("warn is shorter than idle and max_age, or people are warned from the start on")
+                raise ValueError("warn must be shorter than idle and max_age: nobody is warned at the start")
         return self
 
     def names_server(self, name: str) -> bool:
@@ -143,26 +143,27 @@ class CullingSettings(Model):
     concurrency: int = Field(default=10, ge=1, le=100)
     """Most stops in flight at a time."""
     settle: Duration = timedelta(minutes=10)
-    """After the hub could not be read for longer than this, nobody is stopped for being idle during this time:
-    activity was not recorded meanwhile. Two of the servers' reports (JUPYTERHUB_ACTIVITY_INTERVAL) must fit in."""
+    """After the hub could not be read for longer than this, nobody is stopped for being idle for this
+    long: activity was not recorded meanwhile. Two reports of a server (JUPYTERHUB_ACTIVITY_INTERVAL,
+    five minutes unless set) must fit in."""
     stop_timeout: Duration = timedelta(minutes=5)
-    """How long a slow stop is followed before it is counted as failed (and tried again at the next pass)."""
+    """How long a slow stop is followed before it counts as failed (the next pass tries again)."""
     activity_fresh: Duration = timedelta(minutes=3)
-    """How old a report of the Jupyter Server extension may be; older, the hub's own last_activity counts."""
+    """How old a report of our Jupyter Server extension may be; else the hub's last_activity counts."""
     away_after: Duration = timedelta(days=180)
-    """Users who were not seen for so long are listed by `jupytercloud cull away`. Their files are never touched."""
+    """Users not seen for so long are listed by `jupytercloud cull away`; files are never touched."""
 
     @model_validator(mode="after")
     def _each_name_once(self) -> CullingSettings:
         names = [rule.name for rule in self.rules]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two rules are named {twice[0]}: the name is what people are shown as the reason")
+            raise ValueError(f"two rules are named {twice[0]}: people are shown the name as the reason")
         for rule in self.rules:
             for limit in (rule.idle, rule.max_age):
                 if rule.warn is None and limit is not None and self.warn >= limit:
                     raise ValueError(
-                        f"culling.warn is not shorter than a limit of rule {rule.name}: give that rule its own warn"
+                        f"culling.warn is not shorter than a limit of rule {rule.name}: give it its own warn"
                     )
         if self.every < timedelta(seconds=1):
             raise ValueError("every is at least one second")
