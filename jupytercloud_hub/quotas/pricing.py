@@ -1,0 +1,110 @@
+"""What a server's time costs. Pure, and exact: whole numbers only, so that no order of adding changes a sum.
+
+Time is counted in whole seconds (a moment is cut to the second it is in), cores in thousandths, memory in MiB.
+A cost is a rate in millionths of a unit per hour, times seconds; `units` makes it readable. The rule that a
+job costs the dearer of its cores and its share of memory is that of HPC centres' "service units".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
+from datetime import date, tzinfo
+from decimal import Decimal
+
+from ..contracts.server_record import Resources
+from ..settings.quotas import Limit, Measure, Tariff
+from .windows import split_by_day
+
+MIB = 1024**2
+MICRO = 1_000_000
+HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What was used: sums of whole numbers, kept as such in the ledger."""
+
+    seconds: int = 0
+    """Server-seconds."""
+    cpu: int = 0
+    """Thousandths of a core, times seconds."""
+    memory: int = 0
+    """MiB times seconds."""
+    gpu: int = 0
+    """GPUs times seconds."""
+    cost: int = 0
+    """Millionths of a unit per hour, times seconds."""
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+
+    def measured(self, measure: Measure) -> float:
+        """Return it as people read it: units, or hours of cores, of GiB or of GPUs."""
+        return to_hours(measure, getattr(self, COLUMN[measure]))
+
+
+COLUMN: dict[Measure, str] = {
+    "units": "cost",
+    "cpu_hours": "cpu",
+    "memory_hours": "memory",
+    "gpu_hours": "gpu",
+}
+"""Which whole number of `Usage` each measure is read from."""
+_PER_HOUR: dict[Measure, int] = {
+    "units": HOUR * MICRO,
+    "cpu_hours": HOUR * 1000,
+    "memory_hours": HOUR * 1024,
+    "gpu_hours": HOUR,
+}
+
+
+def to_hours(measure: Measure, amount: int) -> float:
+    """Return a ledger's whole number as units or hours."""
+    return amount / _PER_HOUR[measure]
+
+
+def from_hours(measure: Measure, amount: float) -> int:
+    """Return units or hours as the ledger's whole number, to the nearest."""
+    return round(Decimal(str(amount)) * _PER_HOUR[measure])
+
+
+def tariff_on(day: date, tariffs: Sequence[Tariff]) -> Tariff:
+    """Return the tariff that counts on a local day; before the first one's date, the first."""
+    valid = [tariff for tariff in tariffs if tariff.valid_from is None or tariff.valid_from <= day]
+    return valid[-1] if valid else tariffs[0]
+
+
+def rate(resources: Resources, tariff: Tariff) -> int:
+    """Return what a server costs: millionths of a unit per hour, rounded once."""
+    cores = Decimal(str(tariff.cpu)) * Decimal(str(resources.cpu))
+    memory = Decimal(str(tariff.memory)) * resources.memory / 1024**3
+    gpu = Decimal(str(tariff.gpu.get(resources.gpu_type or "*", tariff.gpu["*"]))) * resources.gpu
+    base = max(cores, memory) if tariff.rule == "max" else cores + memory
+    return round((base + gpu) * MICRO)
+
+
+def use(resources: Resources, seconds: int, rate: int) -> Usage:
+    """Return what a server uses in so many seconds at a rate."""
+    return Usage(
+        seconds=seconds,
+        cpu=round(Decimal(str(resources.cpu)) * 1000) * seconds,
+        memory=-(-resources.memory // MIB) * seconds,
+        gpu=resources.gpu * seconds,
+        cost=rate * seconds,
+    )
+
+
+def by_day(
+    resources: Resources, begin_s: int, end_s: int, tariffs: Sequence[Tariff], zone: tzinfo
+) -> Iterator[tuple[date, Usage]]:
+    """Yield (local day, what was used on it) between two moments in seconds since 1970, each day at its price."""
+    for day, seconds in split_by_day(begin_s, end_s, zone):
+        yield day, use(resources, seconds, rate(resources, tariff_on(day, tariffs)))
+
+
+def counts_on(resources: Resources, limit: Limit) -> bool:
+    """Return whether a server uses up anything of a limit: one without a GPU takes no GPU-hours."""
+    if limit.measure == "gpu_hours":
+        return resources.gpu > 0 and limit.gpu_type in (None, resources.gpu_type)
+    return True
