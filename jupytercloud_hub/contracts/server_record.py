@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, ValidationError, model_validator
 
 from .model import Model
-from .units import Bytes
+from .units import parse_bytes
 
 STATE_KEY = "jupytercloud"
 """The key under which `ServerRecord` stands in a spawner's ``get_state()``."""
 
 
-class Resources(Model):
-    """What one server holds while it runs; the same four numbers on every backend."""
+def _bytes(value: Any) -> Any:
+    return parse_bytes(value) if isinstance(value, str) else value
 
-    cpu: float = Field(gt=0, le=4096, description="Cores, fractions allowed.")
-    memory: Bytes = Field(description="Bytes of memory.")
+
+class Resources(Model):
+    """What one server holds while it runs; the same four numbers on every backend. 0: no limit was set."""
+
+    cpu: float = Field(ge=0, le=4096, allow_inf_nan=False, description="Cores, fractions allowed.")
+    memory: Annotated[int, BeforeValidator(_bytes)] = Field(ge=0, le=2**50, description="Bytes of memory.")
     gpu: int = Field(
         default=0, ge=0, le=1024, description="Graphics processors, or slices of one (MIG, vGPU)."
     )
