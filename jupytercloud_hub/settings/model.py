@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ..contracts.model import Model
 from ..identity.institutions import Institution
-from ..profiles.catalogue import Profile
+from ..profiles.catalogue import Profiles
 from .auth import AuthSettings
 from .culling import CullingSettings
 from .federation import FederationSettings
@@ -27,7 +27,7 @@ class Settings(Model):
     """Federated login; without it the hub keeps the authenticator that ``jupyterhub_config.py`` sets."""
     institutions: tuple[Institution, ...] = ()
     """Home organizations whose people may come in, and what each may do."""
-    profiles: tuple[Profile, ...] = ()
+    profiles: Profiles = ()
     """What people can start."""
     spawner: SpawnerSettings | None = None
     """Where servers run: this machine, Docker Swarm or Kubernetes."""
