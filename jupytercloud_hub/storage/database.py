@@ -1,0 +1,145 @@
+"""One part's way to its database: asynchronous sessions, and migrations that run by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+PARTS = ("auth", "federation", "culling", "quotas", "events")
+VERSION_TABLE = "jupytercloud_alembic_version"
+BUSY_MILLISECONDS = 10_000
+_MIGRATION_LOCK = 0x6A757079746572  # any constant: all processes that migrate one PostgreSQL database share it
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """The tables of one part, in SQLite or PostgreSQL."""
+
+    def __init__(self, url: str, part: str, *, pool_size: int = 5) -> None:
+        if part not in PARTS:
+            raise ValueError(f"{part} is not one of {', '.join(PARTS)}")
+        self.part = part
+        self._url = make_url(url)
+        if self.is_sqlite and self._url.database:
+            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = _async_engine(self._url, pool_size)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether one file holds the database; then one process writes at a time."""
+        return self._url.get_backend_name() == "sqlite"
+
+    @property
+    def shown_url(self) -> str:
+        """The address without its password."""
+        return self._url.render_as_string(hide_password=True)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """Give a session in a transaction: committed at the end, rolled back on an exception."""
+        async with self._sessions() as session, session.begin():
+            yield session
+
+    async def upgrade(self) -> None:
+        """Bring the part's tables to the newest version; nothing happens where they are."""
+        await asyncio.to_thread(upgrade, self._url, self.part)
+
+    async def current(self) -> bool:
+        """Say whether the part's tables are at the newest version."""
+        return await asyncio.to_thread(is_current, self._url, self.part)
+
+    async def ping(self) -> None:
+        """Ask the database something small. Raises what SQLAlchemy raises when it is away."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self.engine.dispose()
+
+
+def _async_engine(url: URL, pool_size: int) -> AsyncEngine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"))
+        event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
+        event.listen(engine.sync_engine, "begin", _sqlite_begin)
+        return engine
+    return create_async_engine(
+        url.set(drivername="postgresql+psycopg"), pool_size=pool_size, pool_pre_ping=True, pool_timeout=5
+    )
+
+
+def _sqlite_pragmas(connection: Any, record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late for a read that is followed by a write
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MILLISECONDS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _sync_url(url: URL) -> URL:
+    return url.set(drivername="sqlite" if url.get_backend_name() == "sqlite" else "postgresql+psycopg")
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("path_separator", "newline")
+    folders = [str(_MIGRATIONS / "versions" / part) for part in PARTS if (_MIGRATIONS / "versions" / part).is_dir()]
+    config.set_main_option("version_locations", "\n".join(folders))
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(url: URL | str, part: str) -> None:
+    """Bring a part's tables to the newest version; of several processes that try at once, one does it."""
+    address = _sync_url(make_url(url))
+    engine = create_engine(address)
+    try:
+        with engine.connect() as connection:
+            if engine.dialect.name == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                connection.commit()
+                connection.connection.dbapi_connection.isolation_level = None  # type: ignore[union-attr]
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            command.upgrade(_config(connection), f"{part}@head")
+            connection.exec_driver_sql("COMMIT") if engine.dialect.name == "sqlite" else connection.commit()
+    finally:
+        engine.dispose()
+
+
+def is_current(url: URL | str, part: str) -> bool:
+    """Say whether a part's tables are at the newest version."""
+    engine = create_engine(_sync_url(make_url(url)))
+    try:
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+            script = ScriptDirectory.from_config(_config())
+            applied = {
+                revision.revision
+                for head in context.get_current_heads()
+                for revision in script.iterate_revisions(head, "base")
+            }
+            wanted = {revision.revision for revision in script.get_revisions(f"{part}@head") if revision}
+            return bool(wanted) and wanted <= applied
+    finally:
+        engine.dispose()

@@ -1,0 +1,1 @@
+"""What all pages and APIs share: handlers, templates, languages, and the running of a service process."""

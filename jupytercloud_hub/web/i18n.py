@@ -1,0 +1,73 @@
+"""The language of a page: which one, and its sentences.
+
+Sentences are keyed by their English text; ``translations/fr/*.po`` hold the French ones, one file for each
+part. They are read when the process starts, so that no compiled catalogue has to be built or shipped.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from importlib import resources
+
+from babel.core import negotiate_locale
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+
+from ..contracts.text import DEFAULT_LANGUAGE, LANGUAGES, Language, Text
+
+LANGUAGE_COOKIE = "jupytercloud-language"
+NATIVE_NAMES: dict[Language, str] = {"fr": "Français", "en": "English"}
+
+
+def negotiate(*candidates: str | None, accept_language: str | None = None) -> Language:
+    """Return the language to speak: the first candidate that is one of ours, else the browser's preference.
+
+    Who prefers neither French nor English gets French. ``accept_language`` is the header of RFC 9110 §12.5.4.
+    """
+    for candidate in candidates:
+        short = (candidate or "")[:2].lower()
+        if short in LANGUAGES:
+            return short  # type: ignore[return-value]
+    preferred = negotiate_locale(_preferences(accept_language or ""), LANGUAGES, sep="-")
+    return preferred if preferred in LANGUAGES else DEFAULT_LANGUAGE  # type: ignore[return-value]
+
+
+def _preferences(header: str) -> list[str]:
+    """Return the tags of an Accept-Language header, the most wanted first; a weight of 0 is a refusal."""
+    weighted: list[tuple[float, int, str]] = []
+    for position, item in enumerate(header.split(",")[:20]):
+        tag, _, parameter = item.strip().partition(";")
+        try:
+            weight = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
+        except ValueError:
+            continue
+        if tag and weight > 0:
+            weighted.append((-weight, position, tag.strip().split("-")[0].lower()))
+    return [tag for _, _, tag in sorted(weighted)]
+
+
+@cache
+def translations(language: Language) -> NullTranslations:
+    """Return the sentences of a language, from all parts."""
+    if language == "en":
+        return NullTranslations()
+    merged = Catalog(locale=language)
+    folder = resources.files("jupytercloud_hub.web") / "translations" / language
+    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".po"):
+            with entry.open("rb") as stream:
+                for message in read_po(stream, locale=language):
+                    if message.id:
+                        merged[message.id] = message
+    buffer = io.BytesIO()
+    write_mo(buffer, merged)
+    buffer.seek(0)
+    return Translations(buffer)
+
+
+def render(text: Text, language: Language) -> str:
+    """Return a pure room's sentence in a language."""
+    return text.render(translations(language).gettext, language)
