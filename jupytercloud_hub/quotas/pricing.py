@@ -1,8 +1,8 @@
-"""What a server's time costs. Pure, and exact: whole numbers only, so that no order of adding changes a sum.
+"""What a server's time costs. Pure, and exact: sums of whole numbers, the same in any order.
 
-Time is counted in whole seconds (a moment is cut to the second it is in), cores in thousandths, memory in MiB.
-A cost is a rate in millionths of a unit per hour, times seconds; `units` makes it readable. The rule that a
-job costs the dearer of its cores and its share of memory is that of HPC centres' "service units".
+Time is counted in whole seconds (moments are cut to their second), cores in thousandths, memory in MiB;
+a cost is a rate in millionths of a unit per hour, times seconds. That a job costs the dearer of its cores and
+its share of memory is the rule of computing centres' "service units".
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def use(resources: Resources, seconds: int, rate: int) -> Usage:
 def by_day(
     resources: Resources, begin_s: int, end_s: int, tariffs: Sequence[Tariff], zone: tzinfo
 ) -> Iterator[tuple[date, Usage]]:
-    """Yield (local day, what was used on it) between two moments in seconds since 1970, each day at its price."""
+    """Yield (local day, what was used on it) between two moments (seconds since 1970), at its price."""
     for day, seconds in split_by_day(begin_s, end_s, zone):
         yield day, use(resources, seconds, rate(resources, tariff_on(day, tariffs)))
 

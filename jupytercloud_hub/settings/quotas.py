@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
@@ -62,7 +63,7 @@ class Tariff(Model):
     """What an hour of one server costs in units, from a day on."""
 
     valid_from: date | None = None
-    """First day (on the clock of ``site.timezone``) on which it counts; the list's first also counts before."""
+    """First day (on the clock of ``site.timezone``) on which it counts; the first in the list also before."""
     rule: Literal["max", "sum"] = "max"
     """``max``: the dearer of cores and memory, as computing centres' service units do; ``sum``: both."""
     cpu: Rate = 1.0
@@ -70,7 +71,7 @@ class Tariff(Model):
     memory: Rate = 0.25
     """Units for a GiB of memory during an hour."""
     gpu: Annotated[dict[str, Rate], BeforeValidator(_rates)] = Field(default_factory=lambda: {"*": 10.0})
-    """Units for a GPU during an hour, by type; "*" is for types that are not named. Added to cores and memory."""
+    """Units for a GPU during an hour, by type; "*" for those not named. Added to the rest."""
 
     @model_validator(mode="after")
     def _every_gpu_has_a_price(self) -> Tariff:
@@ -83,7 +84,7 @@ class Limit(Model):
     """So much in so long: exactly one amount, and the window in which it is counted."""
 
     window: Window = "month"
-    """``month``, ``academic-year``, or a rolling number of days such as "30 d" (today and the days before)."""
+    """``month``, ``academic-year``, or the last days such as "30 d", today among them."""
     units: float | None = Field(default=None, ge=0)
     """Units of the tariff."""
     cpu_hours: float | None = Field(default=None, ge=0)
@@ -104,9 +105,7 @@ class Limit(Model):
     def _one_amount(self) -> Limit:
         given = [measure for measure in MEASURES if getattr(self, measure) is not None]
         if len(given) != 1:
-            raise ValueError(
-                f"exactly one of {', '.join(MEASURES)} is needed; write a second limit for another"
-            )
+            raise ValueError(f"one of {', '.join(MEASURES)} is needed; write a second limit for another")
         if self.gpu_type is not None and given != ["gpu_hours"]:
             raise ValueError("gpu_type goes with gpu_hours")
         return self
@@ -172,7 +171,7 @@ class Budget(Model):
 
 
 class Managers(Model):
-    """Who may see and enlarge the budgets of which groups and organizations, beside the hub's administrators."""
+    """Who, beside administrators, may see and enlarge the budgets of which groups and organizations."""
 
     people: Names = ()
     """Usernames of those who may."""
@@ -194,7 +193,7 @@ class QuotasSettings(Model):
     managers: tuple[Managers, ...] = ()
     """Who may give more, and to whom."""
     when_unavailable: Literal["allow", "refuse"] = "allow"
-    """What the spawner does when this service does not answer: ``allow`` (counted afterwards) or ``refuse``."""
+    """What the spawner does when this service does not answer; ``allow`` counts it afterwards."""
     heartbeat: Duration = timedelta(minutes=1)
     """Time between two looks at what runs; the most that a crash can lose of an interval."""
     place: Duration = timedelta(minutes=10)
@@ -214,7 +213,7 @@ class QuotasSettings(Model):
         if None in starts:
             raise ValueError("only the first tariff may leave valid_from out")
         dates = [tariff.valid_from or date.min for tariff in self.tariff]
-        if any(later <= earlier for earlier, later in zip(dates, dates[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(dates)):
             raise ValueError("the tariffs stand in the order of valid_from, each on a day of its own")
         names = [budget.name for budget in self.budgets]
         twice = sorted({name for name in names if names.count(name) > 1})
