@@ -62,8 +62,11 @@ class SiteSettings(Model):
     """Zone in which hours are read from this file and shown on pages."""
     state: Path = Path("state")
     """Folder for what a small hub keeps on disk (cookie secret, SQLite database, local homes)."""
-    services: Literal["separate", "together"] = "separate"
-    """``separate`` runs each service as a process of its own; ``together`` runs a small hub's in one."""
+    services: Literal["separate", "together", "external"] = "separate"
+    """``separate``: the hub runs each service as a process of its own; ``together``: a small hub's in one process;
+    ``external``: somebody else runs them, and tokens come as ``JUPYTERCLOUD_<NAME>_API_TOKEN``."""
+    service_urls: dict[Literal["federation", "agent", "culler", "quotas"], str] = Field(default_factory=dict)
+    """Address of a service as the hub reaches it; without one, a free port of this machine."""
 
     @property
     def base_path(self) -> str:

@@ -1,0 +1,51 @@
+"""What every hub gets: its path, its state folder, safe cookies, deep links that arrive as they were sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..model import Settings
+from .names import CUSTOM_SCOPES, FEDERATION
+
+
+def configure_hub(config: Any, settings: Settings) -> None:
+    """Set the hub's own traits."""
+    site, state, hub = settings.site, settings.state_folder, config.JupyterHub
+    state.mkdir(parents=True, exist_ok=True)
+    hub.base_url = site.base_path
+    hub.public_url = site.url
+    hub.cookie_secret_file = str(state / "jupyterhub_cookie_secret")
+    hub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
+    hub.custom_scopes = {**(hub.get("custom_scopes") or {}), **CUSTOM_SCOPES}
+    hub.cleanup_servers = False
+    hub.concurrent_spawn_limit = 100
+    config.ConfigurableHTTPProxy.pid_file = str(state / "jupyterhub-proxy.pid")
+    _pages(config, settings)
+    if site.role == "portal":
+        _portal(config, settings)
+
+
+def _pages(config: Any, settings: Settings) -> None:
+    # Imported here: services load the settings without any part of the hub.
+    from ...web.deep_links import user_redirect_hook
+    from ...web.hub_pages import template_folder, template_vars
+
+    hub = config.JupyterHub
+    hub.user_redirect_hook = user_redirect_hook
+    paths = list(hub.get("template_paths") or [])
+    hub.template_paths = [*paths, str(template_folder())]
+    hub.template_vars = {**(hub.get("template_vars") or {}), **template_vars(settings)}
+
+
+def _portal(config: Any, settings: Settings) -> None:
+    """A portal starts no servers: its people land on the federation service."""
+    hub = config.JupyterHub
+    hub.default_url = f"{settings.site.base_path}services/{FEDERATION}/"
+    hub.allow_named_servers = False
+    role = {
+        "name": "user",
+        "description": "People of the portal: no servers",
+        "scopes": [f"access:services!service={FEDERATION}", "read:users!user", "tokens!user", "users:activity!user"],
+    }
+    roles = list(hub.get("load_roles") or [])
+    hub.load_roles = [*roles, role]

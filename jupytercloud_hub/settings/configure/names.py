@@ -1,0 +1,38 @@
+"""Names of services and scopes, and which of them a hub has: no such string stands twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ..model import Settings
+
+FEDERATION = "federation"
+AGENT = "agent"
+CULLER = "culler"
+QUOTAS = "quotas"
+ServiceName = Literal["federation", "agent", "culler", "quotas"]
+
+HUB_CLIENT = "jupytercloud-hub"
+"""The hub itself, as a client of its services."""
+
+ADMISSION_SCOPE = "custom:jupytercloud:admission"
+CUSTOM_SCOPES = {
+    ADMISSION_SCOPE: {"description": "Ask the quota service whether a server may start (the hub itself)."},
+}
+
+
+def services(settings: Settings) -> list[ServiceName]:
+    """Return the services that a hub of these settings runs, in the order in which they start."""
+    wanted: list[tuple[ServiceName, bool]] = [
+        (FEDERATION, settings.site.role == "portal"),
+        (QUOTAS, settings.quotas is not None),
+        (CULLER, settings.culling is not None),
+        (AGENT, settings.federation is not None and settings.federation.portal is not None),
+    ]
+    return [name for name, needed in wanted if needed]
+
+
+def page_services(settings: Settings) -> list[ServiceName]:
+    """Return those of the services that have pages for people."""
+    return [name for name in services(settings) if name != AGENT]
