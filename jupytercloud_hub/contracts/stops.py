@@ -1,6 +1,7 @@
 """Whom the culler is to stop because another service says so (today: the quota service), and why.
 
-The culler asks ``GET <service>/api/v1/stops`` at the start of each of its passes; the answer is a `StopList`.
+The culler asks ``GET <service>/api/v1/stops`` at the start of each of its passes, with the custom scope
+``custom:jupytercloud:stops`` (which the endpoint demands); the answer is a `StopList`.
 It is a statement of what is so now, not a queue: the asking service repeats a request for as long as it
 wants the server stopped and leaves it out as soon as it does not (somebody was granted more hours). Nothing
 has to be acknowledged: that a server is gone is seen in the hub, by both sides.

@@ -17,7 +17,9 @@ HUB_CLIENT = "jupytercloud-hub"
 """The hub itself, as a client of its services."""
 
 ADMISSION_SCOPE = "custom:jupytercloud:admission"
+STOPS_SCOPE = "custom:jupytercloud:stops"
 CUSTOM_SCOPES = {
+    STOPS_SCOPE: {"description": "Read which servers the quota service wants stopped (the culler)."},
     ADMISSION_SCOPE: {"description": "Ask the quota service whether a server may start (the hub itself)."},
 }
 
