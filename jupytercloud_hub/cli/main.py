@@ -9,19 +9,19 @@ import click
 from .. import __version__
 
 COMMANDS = {
-    "check": "check",
-    "cull": "cull",
-    "db": "db",
-    "demo": "demo",
-    "home-sites": "home_sites",
-    "identity": "identity",
-    "person": "person",
-    "profiles": "profiles",
-    "quotas": "quotas",
-    "serve": "serve",
-    "servers": "servers",
-    "settings": "settings",
-    "sites": "sites",
+    "check": ("check", "Is this hub well? Each finding with its mend."),
+    "cull": ("cull", "Which servers would be stopped, and why."),
+    "db": ("db", "Upgrade and look at the database."),
+    "demo": ("demo", "A whole federation on this machine."),
+    "home-sites": ("home_sites", "Where people's files are."),
+    "identity": ("identity", "Who is let in, and why."),
+    "person": ("person", "Export or erase what is kept about a person."),
+    "profiles": ("profiles", "What people can start."),
+    "quotas": ("quotas", "Who used how much."),
+    "serve": ("serve", "Run a service."),
+    "servers": ("servers", "Servers that run."),
+    "settings": ("settings", "Validate, describe and show the configuration file."),
+    "sites": ("sites", "Sites of the federation."),
 }
 
 
@@ -34,8 +34,12 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = import_module(f".{COMMANDS[name]}", __package__)
+        module = import_module(f".{COMMANDS[name][0]}", __package__)
         return module.command  # type: ignore[no-any-return]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_) for name, (_, help_) in sorted(COMMANDS.items())])
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

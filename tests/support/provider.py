@@ -1,4 +1,5 @@
-"""The demo's OpenID provider for tests: the real one, on a free port, with the clients and people that a test gives."""
+"""The demo's OpenID provider for tests: the real one, on a free port, with the clients and people that a
+test gives."""
 
 from __future__ import annotations
 
