@@ -1,4 +1,5 @@
-"""The demo's Node part: the provider's files beside the packages that `npm ci` installs from their lock file."""
+"""The demo's Node part: the provider's files beside the packages that `npm ci` installs from their lock
+file."""
 
 from __future__ import annotations
 
@@ -15,38 +16,40 @@ SOURCE = Path(__file__).parent / "provider"
 OLDEST_NODE = 20
 
 
-class NodeMissing(Exception):
-    """Node or npm is not there, is too old, or could not install the packages; the message says what to do."""
+class NodeMissingError(Exception):
+    """Node or npm is not there, is too old, or could not install the packages; the message says what to
+    do."""
 
 
 def node_version() -> int:
     """The major version of the `node` in the PATH.
 
     Raises:
-        NodeMissing: there is none, it is older than version 20, or npm is missing.
+        NodeMissingError: there is none, it is older than version 20, or npm is missing.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         missing = "node" if not node else "npm"
-        raise NodeMissing(
-            f"`{missing}` was not found. The demo's OpenID provider and proxy run on Node {OLDEST_NODE} or newer: "
-            "install it (Debian: apt install nodejs npm), then start again."
+        raise NodeMissingError(
+            f"`{missing}` was not found. The demo's OpenID provider and proxy run on Node {OLDEST_NODE} or "
+            "newer: install it (Debian: apt install nodejs npm), then start again."
         )
     said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     major = int(said.lstrip("v").split(".")[0]) if said.startswith("v") else 0
     if major < OLDEST_NODE:
-        raise NodeMissing(f"{node} is {said or 'broken'}; the demo needs Node {OLDEST_NODE} or newer.")
+        raise NodeMissingError(f"{node} is {said or 'broken'}; the demo needs Node {OLDEST_NODE} or newer.")
     return major
 
 
 def prepare(folder: Path) -> Path:
-    """Put the provider and its packages below `folder`; return the directory that holds `main.js` and `node_modules`.
+    """Put the provider and its packages below `folder`; return the directory that holds them.
 
-    The packages are installed once for each lock file (npm's own cache stays below `folder`, too); a second call
-    only refreshes the provider's few files. Two callers at once wait for each other.
+    In it are `main.js` and `node_modules`. The packages are installed once for each lock file (npm's own cache
+    stays below `folder`, too); a second call only refreshes the provider's few files. Two callers at once wait
+    for each other.
 
     Raises:
-        NodeMissing: see `node_version`; also when npm cannot install.
+        NodeMissingError: see `node_version`; also when npm cannot install.
     """
     node_version()
     digest = hashlib.sha256((SOURCE / "package-lock.json").read_bytes()).hexdigest()[:12]
@@ -77,7 +80,7 @@ def _install(place: Path, cache: Path) -> None:
         check=False,
     )
     if npm.returncode != 0:
-        raise NodeMissing(
+        raise NodeMissingError(
             f"`npm ci` in {place} failed (exit {npm.returncode}). It needs to reach an npm registry once; "
             f"npm says:\n{npm.stderr.strip()[-2000:]}"
         )

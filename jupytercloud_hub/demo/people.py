@@ -38,7 +38,8 @@ class MadeUpPerson(BaseModel):
 
     @property
     def affiliations(self) -> frozenset[str]:
-        """What she is at her organization: `faculty`, `student`…; the claim comes as a list or `;`-separated."""
+        """What she is at her organization: `faculty`, `student`…; the claim comes as a list or
+        `;`-separated."""
         value = self.claims.get("eduperson_scoped_affiliation", [])
         values = value.split(";") if isinstance(value, str) else value
         return frozenset(v.split("@", 1)[0] for v in values)

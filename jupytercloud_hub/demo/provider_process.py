@@ -1,4 +1,5 @@
-"""Starts the made-up OpenID provider as a process of its own (see provider/README.md for what it can be told)."""
+"""Starts the made-up OpenID provider as a process of its own (see provider/README.md for what it can be
+told)."""
 
 from __future__ import annotations
 

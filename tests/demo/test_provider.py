@@ -40,7 +40,8 @@ class Browser:
             base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
         )
         query = {
-            "client_id": name, "response_type": "code", "redirect_uri": CALLBACK, "scope": SCOPES, "state": "s", "nonce": "n",
+            "client_id": name, "response_type": "code", "redirect_uri": CALLBACK, "scope": SCOPES,
+            "state": "s", "nonce": "n",
             "code_challenge": challenge, "code_challenge_method": "S256", **more,
         }  # fmt: skip
         return await self.follow(await self.http.get(f"/auth?{urlencode(query)}"))
@@ -229,7 +230,8 @@ def test_the_provider_starts_for_nobody_but_the_demo(tmp_path, flag, secret, con
     file = tmp_path / "c.json"
     file.write_text(json.dumps({"demo_secret": "0123456789abcdef", **config}))
     ended = subprocess.run(
-        ["node", place / "main.js", *flag, "--config", file], env={**os.environ, "JUPYTERCLOUD_DEMO_SECRET": secret},
+        ["node", place / "main.js", *flag, "--config", file],
+        env={**os.environ, "JUPYTERCLOUD_DEMO_SECRET": secret},
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert ended.returncode == 1
