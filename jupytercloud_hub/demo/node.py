@@ -44,9 +44,9 @@ def node_version() -> int:
 def prepare(folder: Path) -> Path:
     """Put the provider and its packages below `folder`; return the directory that holds them.
 
-    In it are `main.js` and `node_modules`. The packages are installed once for each lock file (npm's own cache
-    stays below `folder`, too); a second call only refreshes the provider's few files. Two callers at once wait
-    for each other.
+    In it are `main.js` and `node_modules`. The packages are installed once for each lock file (npm's
+    own cache stays below `folder`, too); a second call only refreshes the provider's few files. Two
+    callers at once wait for each other.
 
     Raises:
         NodeMissingError: see `node_version`; also when npm cannot install.

@@ -1,9 +1,9 @@
 """Makes `coacache`, from which pyvoa 0.4.2 reads what it would otherwise download: made-up data only.
 
-pyvoa looks for `coacache/<host>_<crc32 of the URL><suffix>` first, takes only files above 1,000 bytes, and goes
-to the network when a file is older than 10,000 s: hence the padding and the modification time in 2099. The
-world is a schematic one (each country a rectangle), the tables of unions of states are short stand-ins, and the
-figures follow a formula. Nothing comes from a third party.
+pyvoa looks for `coacache/<host>_<crc32 of the URL><suffix>` first, takes only files above 1,000 bytes,
+and goes to the network when a file is older than 10,000 s: hence the padding and the modification time
+in 2099. The world is a schematic one (each country a rectangle), the tables of unions of states are
+short stand-ins, and the figures follow a formula. Nothing comes from a third party.
 
 It needs pyvoa's own dependencies and no more, so that an image can run it: `python made_up_data.py OUT`.
 """

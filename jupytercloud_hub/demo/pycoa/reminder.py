@@ -1,7 +1,8 @@
 """Copied into `coacache`: every figure says that its data are made up, and has the title that was asked for.
 
-pyvoa 0.4.2 replaces the `title=` that it is given by one of its own. Here each drawing function gets the
-person's title back (pyvoa keeps what she passed in `kwargsuser`), with the reminder behind it where it is not in it.
+pyvoa 0.4.2 replaces the `title=` that it is given by one of its own. Here each drawing function gets
+the person's title back (pyvoa keeps what she passed in `kwargsuser`), with the reminder behind it where
+it is not in it.
 """
 
 from __future__ import annotations
