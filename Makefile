@@ -1,0 +1,76 @@
+# Two commands: `make demo` and `make test`. Each does its own set-up inside this folder and can be run twice.
+# Neither needs root or Docker. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CACHE := $(CURDIR)/.cache
+READY := $(VENV)/.ready
+PYTEST_ARGS ?=
+
+export PIP_CACHE_DIR := $(CACHE)/pip
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export npm_config_cache := $(CACHE)/npm
+
+.PHONY: help demo test lint fix docs bench soak test-engines engines engines-down screenshots clean
+
+help:
+	@echo "make demo          the whole federation on this machine; Ctrl-C ends it"
+	@echo "make test          all tests that need neither root nor Docker"
+	@echo "make lint          ruff, mypy, the layering of the rooms; make fix mends what can be mended"
+	@echo "make test-engines  root: installs and starts the real engines (PostgreSQL…), and tests on them"
+	@echo "make bench         costs beside the peers'"
+	@echo "make screenshots   takes the pictures of the docs anew"
+	@echo "PYTHON=python3.12 VENV=.venv312 make test    on another Python"
+
+$(READY): pyproject.toml
+	@echo "[1/2] a virtual environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Say PYTHON=python3.x"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Debian: apt install python3-venv"; exit 1; }
+	@echo "[2/2] the package and what it stands on (about a minute, once)"
+	@$(BIN)/pip install --quiet --editable '.[swarm,kubernetes,postgresql,demo,test,docs]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/jupytercloud demo $(DEMO_ARGS)
+
+test: $(READY)
+	@echo "tests on $$($(BIN)/python --version); make test-engines is for the real engines"
+	@$(BIN)/python -m tests.support.setup
+	@$(BIN)/python -m pytest -m "not engines" $(PYTEST_ARGS)
+
+test-engines: $(READY)
+	@test "$$(id -u)" = 0 || { echo "make test-engines starts real engines and installs Debian packages: run it as root"; exit 1; }
+	@tests/engines/install.sh
+	@$(BIN)/python -m pytest -m engines $(PYTEST_ARGS)
+
+engines: $(READY)
+	@test "$$(id -u)" = 0 || { echo "make engines installs Debian packages: run it as root"; exit 1; }
+	@tests/engines/install.sh
+
+engines-down:
+	@tests/engines/down.sh
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python -m tests.bench.$$(basename $$file .py) $(BENCH_ARGS) || exit 1; done
+
+screenshots: $(READY)
+	@$(BIN)/python -m tests.support.setup
+	@JUPYTERCLOUD_SCREENSHOTS=docs/images $(BIN)/python -m pytest -m browser tests/browser
+
+docs: $(READY)
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+clean:
+	rm -rf .venv* .cache demo-state docs/_build

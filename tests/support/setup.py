@@ -1,0 +1,13 @@
+"""What the tests need that pip does not bring: Node packages and a browser, all inside this folder."""
+
+from __future__ import annotations
+
+from tests.support import chromium
+
+from jupytercloud_hub.demo import node
+
+from . import CACHE
+
+if __name__ == "__main__":
+    print("Node packages (OpenID provider, proxy, axe-core):", node.prepare(CACHE / "node"))
+    print("browser:", chromium.prepare(CACHE / "chromium"))
