@@ -132,6 +132,11 @@ class KeepRefused(Exception):  # noqa: N818 - a refusal is an answer, not an err
         self.code = code
         self.reason = reason
 
+    @classmethod
+    def at_once(cls) -> KeepRefused:
+        """Return the refusal of the second of two requests that came at the same time."""
+        return cls("at-once", Text("It was put off a moment ago. Look at the page again."))
+
 
 def matches(rule: CullingRule, server: Server) -> bool:
     """Return whether everything that the rule asks of a server (but the hour) is so."""
@@ -218,9 +223,7 @@ class Judge:
         if planned is None:
             raise KeepRefused("nothing-planned", Text("No stop is planned: there is nothing to put off."))
         if planned.keep is None:
-            raise KeepRefused(
-                "not-yours", Text("This stop cannot be put off. {reason}", reason=planned.reason)
-            )
+            raise KeepRefused("not-yours", Text("This stop cannot be put off. {reason}", reason=planned.reason))
         if memory.keeps >= planned.keep.times:
             if planned.keep.times == 0:
                 raise KeepRefused("not-offered", Text("The rule of this server lets no stop be put off."))
@@ -252,9 +255,7 @@ class Judge:
         limits: list[tuple[datetime, Cause, Text]] = []
         title = rule.title or Localized(rule.name)
         if rule.idle is not None:
-            text = Text(
-                "Stopped after {limit} without activity ({rule}).", limit=spell(rule.idle), rule=title
-            )
+            text = Text("Stopped after {limit} without activity ({rule}).", limit=spell(rule.idle), rule=title)
             limits.append((server.last_activity + rule.idle, Cause.IDLE, text))
         if rule.max_age is not None:
             text = Text("Stopped {limit} after its start ({rule}).", limit=spell(rule.max_age), rule=title)

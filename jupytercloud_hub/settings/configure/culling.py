@@ -4,9 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...contracts.stops import STOPS_PATH
 from ..model import Settings
+from .names import CULLER, QUOTAS, STOPS_SCOPE
 from .registry import Services
+
+SCOPES = (
+    "list:users",  # the pages of users with running servers, and where they are from (user_info)
+    "read:users:groups",  # rules by group
+    "read:servers",  # started, last_activity, pending
+    "admin:server_state",  # what the spawner recorded: profile and resources
+    "delete:servers",  # the stop itself
+)
+"""The least that works; a test takes each away and sees what breaks. Never ``access:servers``."""
+
+SERVER_TOKEN_SCOPES = ("users:activity!user", "access:servers!server")
+"""What JupyterHub gives the token of a server by default."""
 
 
 def configure_culling(config: Any, settings: Settings, services: Services) -> None:
-    """Set the traits of this part and add its service, if the hub has it."""
+    """Add the culler; let each server's own token reach it, to report activity and to ask when it stops."""
+    if settings.culling is None:
+        return
+    scopes, environment = list(SCOPES), {}
+    if settings.quotas is not None:
+        scopes += [f"access:services!service={QUOTAS}", STOPS_SCOPE]
+        quotas = f"{services.urls[QUOTAS]}{settings.site.base_path}services/{QUOTAS}/"
+        environment["JUPYTERCLOUD_STOPS_URL"] = f"{quotas}{STOPS_PATH}"
+    services.add(CULLER, scopes, environment=environment)
+    spawner = config.Spawner
+    wanted = spawner.server_token_scopes if "server_token_scopes" in spawner else SERVER_TOKEN_SCOPES
+    spawner.server_token_scopes = [*wanted, f"access:services!service={CULLER}"]
+    variables = spawner.environment if "environment" in spawner else {}
+    spawner.environment = {
+        **variables,
+        "JUPYTERCLOUD_CULLER_URL": f"{settings.site.url}services/{CULLER}/",
+    }

@@ -1,0 +1,228 @@
+"""The culler's page for people and its API for programs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..contracts.text import Text
+from ..hubapi.client import HubApiError
+from ..web.errors import PublicError
+from ..web.handlers import ApiHandler, BaseHandler, PageHandler
+from .api import DEFAULT_SERVER, ActivityReport, MaintenanceView, PlanView, ServerView, keep_view, view
+from .facts import Report
+from .passes import Standing
+from .rules import KeepRefused, Maintenance, Server
+
+if TYPE_CHECKING:
+    from .service import CullerService
+
+RECENT = timedelta(days=14)
+
+
+class _Culling(BaseHandler):
+    """What the page and the API share."""
+
+    @property
+    def service(self) -> CullerService:
+        return self.settings["service"]  # type: ignore[no-any-return]
+
+    async def servers(self, user: str) -> list[ServerView]:
+        """Return a person's servers as the hub shows them now. Raises `PublicError` if it can't be asked."""
+        return [self.seen(standing) for standing in await self.standings(user)]
+
+    async def standings(self, user: str) -> list[Standing]:
+        """Return a person's servers with what will be done with each."""
+        try:
+            return await self.service.culler.view(user)
+        except HubApiError as error:
+            raise PublicError(
+                503,
+                "hub-away",
+                Text("The hub does not answer"),
+                Text("When your server stops can't be said at this moment. Nothing is stopped meanwhile."),
+                what_to_do=Text("Try again in a minute."),
+                retry_after=timedelta(minutes=1),
+            ) from error
+
+    def seen(self, standing: Standing) -> ServerView:
+        """Return how things stand, in the language of the page."""
+        return view(standing.verdict, keep_view(standing.keep, self.language), self.language)
+
+    async def find(self, user: str, name: str) -> Standing:
+        """Return one server. Raises `PublicError` 404 where it does not run."""
+        for standing in await self.standings(user):
+            if standing.verdict.server.name == name:
+                return standing
+        raise PublicError(
+            404,
+            "no-server",
+            Text("This server does not run"),
+            Text("It was stopped, or it was never started."),
+        )
+
+    async def put_off(self, server: Server) -> None:
+        """Say "keep it". Raises `PublicError` 409 with the reason where it is refused."""
+        metrics = self.service.metrics
+        try:
+            await self.service.culler.keep(server)
+        except KeepRefused as refused:
+            metrics.keeps.labels(refused.code).inc()
+            raise PublicError(409, refused.code, Text("It can't be put off"), refused.reason) from None
+        metrics.keeps.labels("kept").inc()
+
+
+class StopPage(_Culling, PageHandler):
+    """When will my server stop, and why; keep it."""
+
+    async def get(self) -> None:
+        """Answer as the class says."""
+        await self.show()
+
+    async def show(self, refused: Text | None = None, *, kept: bool = False) -> None:
+        """Write the page, with the answer to a "keep it" at its head."""
+        person = self.person
+        service = self.service
+        servers = await self.servers(person.username)
+        stops = await service.store.recent_stops(person.username, service.now() - RECENT)
+        self.render_page(
+            "culling/page.html",
+            servers=servers,
+            stops=stops,
+            now=service.now(),
+            refused=refused,
+            kept=kept or self.get_query_argument("kept", "") == "1",
+            named=self.named,
+        )
+
+    def named(self, server: str) -> str:
+        """Return how a server is called on the page."""
+        return server or self._("Your server")
+
+
+class KeepPage(StopPage):
+    """The button "keep it": a form, so that it works without JavaScript."""
+
+    async def get(self) -> None:
+        """Answer as the class says."""
+        self.redirect(self.service.context.prefix)
+
+    async def post(self) -> None:
+        """Do as the class says."""
+        standing = await self.find(self.person.username, self.get_body_argument("server", ""))
+        try:
+            await self.put_off(standing.verdict.server)
+        except PublicError as error:
+            self.set_status(error.status)
+            await self.show(refused=error.message)
+            return
+        self.redirect(f"{self.service.context.prefix}?kept=1", status=303)
+
+
+class _OneServer(_Culling, ApiHandler):
+    """A server's own token, its owner's, or an administrator's."""
+
+    async def of(self, user: str, name: str) -> Standing:
+        """Return the server in the path. Raises 403 for who may not know of it."""
+        mine = self.user is not None and self.user.get("kind", "user") == "user" and self.user["name"] == user
+        if not mine and not self.has_scope("admin:servers"):
+            raise PublicError(
+                403,
+                "not-yours",
+                Text("Not your server"),
+                Text("Its owner and administrators may ask for it."),
+            )
+        return await self.find(user, "" if name == DEFAULT_SERVER else name)
+
+
+class ServerApi(_OneServer):
+    """``GET api/v1/servers/<user>/<name>``: when it stops, and why."""
+
+    async def get(self, user: str, name: str) -> None:
+        """Answer as the class says."""
+        self.write_model(self.seen(await self.of(user, name)))
+
+
+class KeepApi(_OneServer):
+    """``POST api/v1/servers/<user>/<name>/keep``: put the stop off."""
+
+    async def post(self, user: str, name: str) -> None:
+        """Do as the class says."""
+        standing = await self.of(user, name)
+        await self.put_off(standing.verdict.server)
+        self.write_model(self.seen(await self.of(user, name)))
+
+
+class ActivityApi(_OneServer):
+    """``POST api/v1/servers/<user>/<name>/activity``: what our extension in the server saw."""
+
+    async def post(self, user: str, name: str) -> None:
+        """Do as the class says."""
+        body = self.json_body(ActivityReport)
+        standing = await self.of(user, name)
+        now = self.service.now()
+        report = Report(now, min(body.last_activity, now), body.busy)
+        await self.service.store.report(standing.verdict.server.key, report)
+        self.write_model(self.seen(await self.of(user, name)))
+
+
+class PlanApi(_Culling, ApiHandler):
+    """``GET api/v1/plan``: what a pass would do now, with the reason for each server."""
+
+    required_scopes = ("admin:servers", "read:servers")
+
+    async def get(self) -> None:
+        """Answer as the class says."""
+        try:
+            at, standings = await self.service.culler.plan()
+        except HubApiError as error:
+            raise PublicError(
+                503,
+                "hub-away",
+                Text("The hub does not answer"),
+                Text("There is no plan without the list of servers."),
+                retry_after=timedelta(minutes=1),
+            ) from error
+        self.write_model(PlanView(at=at, servers=tuple(self.seen(standing) for standing in standings)))
+
+
+class MaintenanceApi(_Culling, ApiHandler):
+    """``GET|PUT|DELETE api/v1/maintenance``: stop everything by an hour; people are told from then on."""
+
+    required_scopes = ("admin:servers",)
+
+    async def get(self) -> None:
+        """Answer as the class says."""
+        maintenance = await self.service.store.maintenance()
+        if maintenance is None:
+            raise PublicError(404, "no-maintenance", Text("No maintenance"), Text("None is announced."))
+        self.write_model(MaintenanceView(at=maintenance.at, message=maintenance.message))
+
+    async def put(self) -> None:
+        """Announce it."""
+        body = self.json_body(MaintenanceView)
+        await self.service.store.set_maintenance(Maintenance(body.at, body.message))
+        self.write_model(body)
+
+    async def delete(self) -> None:
+        """Take it back."""
+        await self.service.store.set_maintenance(None)
+        self.set_status(204)
+
+
+def server_path(user: str, name: str) -> str:
+    """Return the path of a server in the API, relative to the prefix of the service."""
+    return f"api/v1/servers/{quote(user, safe='')}/{quote(name or DEFAULT_SERVER, safe='~')}"
+
+
+_SERVER = r"api/v1/servers/([^/]+)/([^/]*)"
+HANDLERS: list[tuple[Any, ...]] = [
+    (r"", StopPage),
+    (r"keep", KeepPage),
+    (rf"{_SERVER}/keep", KeepApi),
+    (rf"{_SERVER}/activity", ActivityApi),
+    (_SERVER, ServerApi),
+    (r"api/v1/plan", PlanApi),
+    (r"api/v1/maintenance", MaintenanceApi),
+]
