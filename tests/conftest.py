@@ -11,7 +11,6 @@ import pytest
 from tests.support.postgresql import Postgresql
 
 
-
 @pytest.fixture(autouse=True, scope="session")
 def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give Jupyter, browsers and npm a home of their own."""

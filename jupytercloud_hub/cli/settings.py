@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-
 from ..contracts.text import Text
 from ..settings import Settings, SettingsError, load
 from .common import WRONG, config_option, json_option, load_or_fail, print_json, say
@@ -104,5 +103,3 @@ def _hidden(url: str) -> str:
     from sqlalchemy import make_url
 
     return make_url(url).render_as_string(hide_password=True)
-
-

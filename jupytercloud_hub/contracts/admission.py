@@ -50,9 +50,7 @@ class StartKey(Model):
 
     hub: str = Field(min_length=1, max_length=63, description="`site.name` of the hub.")
     user: str = Field(min_length=1, max_length=255, description="JupyterHub's username.")
-    server: str = Field(
-        default="", max_length=255, description="JupyterHub's server name; empty for the default one."
-    )
+    server: str = Field(default="", max_length=255, description="JupyterHub's server name; empty for the default one.")
     started: Instant = Field(
         description="JupyterHub's `started` of this start (`spawner.orm_spawner.started`, naive UTC there; "
         "set before `pre_spawn_hook` runs, cleared before `post_stop_hook`)."
@@ -70,9 +68,7 @@ class Reserve(Model):
 
     action: Literal["reserve"] = "reserve"
     key: StartKey
-    person: Person = Field(
-        description="Whose server it is; accounts (person, groups, organization) follow from it."
-    )
+    person: Person = Field(description="Whose server it is; accounts (person, groups, organization) follow from it.")
     record: ServerRecord
     language: Literal["fr", "en"] = Field(default="fr", description="The language of the answer's words.")
 
@@ -89,9 +85,7 @@ class Release(Model):
 
     action: Literal["release"] = "release"
     key: StartKey
-    ended: Instant | None = Field(
-        default=None, description="When it stopped; the service's own now where left out."
-    )
+    ended: Instant | None = Field(default=None, description="When it stopped; the service's own now where left out.")
 
 
 AdmissionRequest = Annotated[Reserve | Confirm | Release, Field(discriminator="action")]
@@ -119,9 +113,7 @@ class AdmissionAnswer(Model):
     """What the service says to a reserve, a confirm or a release."""
 
     verdict: Literal["admitted", "refused", "confirmed", "released"]
-    expires: Instant | None = Field(
-        default=None, description="Until when an admitted place waits for its confirm."
-    )
+    expires: Instant | None = Field(default=None, description="Until when an admitted place waits for its confirm.")
     message: str | None = Field(
         default=None,
         description="Whole sentences for the person, in her language: a refusal's, or a warning's.",

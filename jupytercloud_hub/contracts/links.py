@@ -124,8 +124,10 @@ def parse_go(uri: str, prefix: str) -> GoLink:
         match = _PREFIX.fullmatch(segment.partition("?")[0])
         if match is None or match[1] not in ("site", "profile") or match[1] in named:
             raise LinkRefused(
-                Text("A link may begin with ~site=NAME/ and ~profile=NAME/, each once; “{segment}” is neither.",
-                     segment=segment[:80])
+                Text(
+                    "A link may begin with ~site=NAME/ and ~profile=NAME/, each once; “{segment}” is neither.",
+                    segment=segment[:80],
+                )
             )
         if "?" in segment:
             after = "?" + segment.partition("?")[2] + ("/" + after if "/" in rest else "")

@@ -23,9 +23,7 @@ class Resources(Model):
 
     cpu: float = Field(ge=0, le=4096, allow_inf_nan=False, description="Cores, fractions allowed.")
     memory: Annotated[int, BeforeValidator(_bytes)] = Field(ge=0, le=2**50, description="Bytes of memory.")
-    gpu: int = Field(
-        default=0, ge=0, le=1024, description="Graphics processors, or slices of one (MIG, vGPU)."
-    )
+    gpu: int = Field(default=0, ge=0, le=1024, description="Graphics processors, or slices of one (MIG, vGPU).")
     gpu_type: str | None = Field(
         default=None, min_length=1, max_length=64, description="The operator's name for the kind of GPU."
     )

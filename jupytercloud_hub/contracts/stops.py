@@ -35,9 +35,7 @@ class StopRequest(Model):
     started: AwareDatetime = Field(
         description="When the start in question began, as JupyterHub's REST API gives it (`started`)."
     )
-    at: AwareDatetime = Field(
-        description="The instant before which nothing is stopped; a grace is already counted in."
-    )
+    at: AwareDatetime = Field(description="The instant before which nothing is stopped; a grace is already counted in.")
     rule: str = Field(
         pattern=r"^[a-z0-9][a-z0-9-]{0,62}$",
         description="Name of the rule that asks, as the operator gave it in the settings (a budget's name).",

@@ -107,9 +107,7 @@ class Localized:
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         languages = {language: {"type": "string"} for language in LANGUAGES}
         return {
             "anyOf": [

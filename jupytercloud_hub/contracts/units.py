@@ -54,7 +54,8 @@ def parse_bytes(value: Any) -> int:
         if letter not in "KMGT":
             raise ValueError(rule)
         raise ValueError(Text("{rule}: write {better}", rule=rule, better=f"{number} {letter}iB"))
-    return round(float(number) * _BYTES[unit])
+    factor: int = _BYTES[unit]
+    return round(float(number) * factor)
 
 
 def format_bytes(amount: int) -> str:

@@ -79,7 +79,9 @@ class HubApi:
                 continue
             if response.status_code < 400:
                 return response
-            again = response.status_code == 429 or (method in {"GET", "HEAD", "DELETE"} and response.status_code in _PASSING)
+            again = response.status_code == 429 or (
+                method in {"GET", "HEAD", "DELETE"} and response.status_code in _PASSING
+            )
             if last or not again:
                 raise HubApiError(response.status_code, path, _message(response))
             await asyncio.sleep(_retry_after(response) or _pause(attempt))
@@ -135,7 +137,7 @@ class HubApi:
 
 
 def _pause(attempt: int) -> float:
-    longest = min(_BACK_OFF_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
+    longest: float = min(_BACK_OFF_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, decides nothing
 
 

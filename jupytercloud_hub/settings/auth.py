@@ -20,13 +20,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 def check_issuer(value: str) -> str:
     """Return an issuer as it was written; raises ValueError for one that OpenID Connect Discovery forbids."""
     parts = urlsplit(value)
-    if (
-        not parts.hostname
-        or parts.scheme not in {"https", "http"}
-        or parts.query
-        or parts.fragment
-        or parts.username
-    ):
+    if not parts.hostname or parts.scheme not in {"https", "http"} or parts.query or parts.fragment or parts.username:
         raise ValueError(Text("an issuer such as https://idp.example.fr is expected, without ? or #"))
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ValueError(Text("an issuer in https is expected; http is for this machine's own only"))

@@ -31,13 +31,14 @@ def _roles(settings: Settings) -> Iterator[Finding]:
 
 
 def _duplicates(settings: Settings) -> Iterator[Finding]:
-    lists = {"profiles": settings.profiles, "institutions": settings.institutions}
-    for section, items in lists.items():
-        seen: set[str] = set()
-        for index, item in enumerate(items):
-            if item.name in seen:
+    lists = {
+        "profiles": [profile.name for profile in settings.profiles],
+        "institutions": [institution.name for institution in settings.institutions],
+    }
+    for section, names in lists.items():
+        for index, name in enumerate(names):
+            if name in names[:index]:
                 yield (section, index, "name"), Text("this name is already taken in the list"), None
-            seen.add(item.name)
 
 
 def _profiles_of_rules(settings: Settings) -> Iterator[Finding]:
@@ -45,7 +46,11 @@ def _profiles_of_rules(settings: Settings) -> Iterator[Finding]:
     for index, rule in enumerate(settings.culling.rules if settings.culling else ()):
         for place, name in enumerate(rule.profiles):
             if name not in known and not set("*?[") & set(name):
-                yield ("culling", "rules", index, "profiles", place), Text("no profile has this name"), near(name, known)
+                yield (
+                    ("culling", "rules", index, "profiles", place),
+                    Text("no profile has this name"),
+                    near(name, known),
+                )
 
 
 def _home_sites(settings: Settings) -> Iterator[Finding]:

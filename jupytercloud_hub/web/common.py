@@ -44,10 +44,10 @@ class CallbackHandler(BaseHandler, HubOAuthCallbackHandler):
     anonymous = True
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        PageHandler.write_error(self, status_code, **kwargs)  # type: ignore[arg-type]
+        PageHandler.write_error(self, status_code, **kwargs)
 
-    page_context = PageHandler.page_context  # type: ignore[assignment]
-    render_page = PageHandler.render_page  # type: ignore[assignment]
+    page_context = PageHandler.page_context
+    render_page = PageHandler.render_page
 
 
 class LanguageHandler(PageHandler):

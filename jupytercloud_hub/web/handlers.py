@@ -203,9 +203,7 @@ class ApiHandler(BaseHandler):
                 f"{'.'.join(str(part) for part in item['loc']) or 'body'}: {item['msg']}"
                 for item in error.errors(include_url=False, include_input=False)[:10]
             )
-            raise PublicError(
-                400, "bad-body", Text("The body can't be read"), Text("{wrong}", wrong=wrong)
-            ) from None
+            raise PublicError(400, "bad-body", Text("The body can't be read"), Text("{wrong}", wrong=wrong)) from None
 
     def write_model(self, model: BaseModel, status: int = 200) -> None:
         """Answer with a model as JSON."""

@@ -30,9 +30,9 @@ def negotiate(*candidates: str | None, accept_language: str | None = None) -> La
     for candidate in candidates:
         short = (candidate or "")[:2].lower()
         if short in LANGUAGES:
-            return short  # type: ignore[return-value]
+            return short
     preferred = negotiate_locale(_preferences(accept_language or ""), LANGUAGES, sep="-")
-    return preferred if preferred in LANGUAGES else DEFAULT_LANGUAGE  # type: ignore[return-value]
+    return preferred if preferred in LANGUAGES else DEFAULT_LANGUAGE
 
 
 def _preferences(header: str) -> list[str]:

@@ -57,7 +57,14 @@ def environment(language: Language) -> Environment:
         return str(format_decimal(round(value, digits), locale=language))
 
     env.filters.update(
-        say=say, localized=localized, duration=duration, bytes=format_bytes, number=number, moment=moment, day=day, hour=hour
+        say=say,
+        localized=localized,
+        duration=duration,
+        bytes=format_bytes,
+        number=number,
+        moment=moment,
+        day=day,
+        hour=hour,
     )
     env.globals.update(language=language, languages=LANGUAGES, native_names=NATIVE_NAMES)
     return env

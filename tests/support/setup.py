@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support import chromium
-
 from jupytercloud_hub.demo import node
+from tests.support import chromium
 
 from . import CACHE
 

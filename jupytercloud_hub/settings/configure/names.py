@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from ..model import Settings
 
-FEDERATION = "federation"
-AGENT = "agent"
-CULLER = "culler"
-QUOTAS = "quotas"
 ServiceName = Literal["federation", "agent", "culler", "quotas"]
+FEDERATION: Final = "federation"
+AGENT: Final = "agent"
+CULLER: Final = "culler"
+QUOTAS: Final = "quotas"
 
 HUB_CLIENT = "jupytercloud-hub"
 """The hub itself, as a client of its services."""

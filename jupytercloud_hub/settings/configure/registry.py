@@ -38,9 +38,7 @@ class Services:
         self.urls: dict[str, str] = {}
         """Address of each service on this machine (or as ``site.service_urls`` says), without the prefix."""
 
-    def add(
-        self, name: ServiceName, scopes: Sequence[str], *, environment: dict[str, str] | None = None
-    ) -> str:
+    def add(self, name: ServiceName, scopes: Sequence[str], *, environment: dict[str, str] | None = None) -> str:
         """Add a service that holds ``scopes`` and return its address with its prefix, for calls from the hub."""
         site = self._settings.site
         url = site.service_urls.get(name, "").rstrip("/") or f"http://127.0.0.1:{_free_port()}"

@@ -4,9 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...profiles.catalogue import Catalogue
 from ..model import Settings
+from .names import ADMISSION_SCOPE, HUB_CLIENT, QUOTAS
 from .registry import Services
+
+SPAWNERS = {"local": "profile-local"}
+"""Entry point of each backend."""
 
 
 def configure_spawner(config: Any, settings: Settings, services: Services) -> None:
-    """Set the traits of this part and add its service, if the hub has it."""
+    """Set the spawner's class and traits; without ``spawner:`` the hub keeps what it has."""
+    spawner = settings.spawner
+    if spawner is None or settings.site.role == "portal":
+        return
+    hub, mixin = config.JupyterHub, config.ProfileMixin
+    hub.spawner_class = SPAWNERS[spawner.backend]
+    mixin.profiles = Catalogue(settings.profiles)
+    mixin.site = settings.site.name
+    mixin.contact = settings.site.contact
+    mixin.gpus = {name: gpu.most for name, gpu in spawner.gpus.items()}
+    if spawner.named_servers:
+        hub.allow_named_servers = True
+        hub.named_server_limit_per_user = spawner.named_servers
+    if spawner.timeouts.start:
+        config.Spawner.start_timeout = round(spawner.timeouts.start.total_seconds())
+    if spawner.timeouts.http:
+        config.Spawner.http_timeout = round(spawner.timeouts.http.total_seconds())
+    _admission(mixin, settings, services)
+    if spawner.backend == "local":
+        _local(config.ProfileLocalSpawner, settings)
+
+
+def _admission(mixin: Any, settings: Settings, services: Services) -> None:
+    if settings.quotas is None or QUOTAS not in services.urls or "quota_url" in mixin:
+        return
+    mixin.quota_url = f"{services.urls[QUOTAS]}{settings.site.base_path}services/{QUOTAS}/"
+    mixin.quota_token = services.add_client(HUB_CLIENT, [ADMISSION_SCOPE])
+    mixin.when_unavailable = settings.quotas.when_unavailable
+
+
+def _local(local: Any, settings: Settings) -> None:
+    where = settings.spawner.local if settings.spawner else None
+    state = settings.state_folder.resolve()
+    homes = settings.folder / where.homes if where and where.homes else state / "homes"
+    local.homes = str(homes)
+    local.logs = str(state / "logs")
+    local.files_root = str(settings.folder)
+    local.end_with_hub = bool(where and where.end_with_hub)
