@@ -51,7 +51,7 @@ class SiteSettings(Model):
     name: Name
     """Short name, also in labels and in the ledger: ``grenoble``."""
     role: Literal["portal", "site", "event"] = "site"
-    """``portal`` sends people to sites and starts no servers; ``site`` starts servers; ``event`` is for a fair or a class."""
+    """``portal`` sends people to sites and starts no servers; ``site`` starts servers; ``event`` is for a fair."""
     title: Localized | None = None
     """Name for people, in one or both languages; without it the short name is shown."""
     url: Address

@@ -1,0 +1,17 @@
+"""Sphinx configuration; the reference pages are generated from the code."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from jupytercloud_hub import __version__
+
+project = "jupytercloud-hub"
+author = "the jupytercloud-hub contributors"
+release = version = __version__
+extensions = ["myst_parser", "generated"]
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+html_theme = "furo"
+exclude_patterns = ["_build"]
