@@ -79,8 +79,8 @@ class AuthSettings(Model):
     """Without institutions: let in whoever the provider lets in."""
     refresh_every: Duration = timedelta(minutes=5)
     """How often a person's rights are asked for anew while she is active."""
-    provider_down_grace: Duration = timedelta(hours=1)
-    """How long a session goes on when the provider can't be asked."""
+    unverified_grace: Duration = timedelta(hours=1)
+    """How long a session goes on when rights can't be asked anew: provider away, or no refresh token."""
     crypt_keys: Secret | None = None
     """Keys, newest first, ``;`` between them, that encrypt logins; by default a file in ``site.state``."""
     ca_certificates: str | None = None

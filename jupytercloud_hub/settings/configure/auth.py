@@ -1,12 +1,67 @@
-"""What ``auth:`` sets on a hub."""
+"""What ``auth:`` and ``institutions:`` set on a hub."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+from ..auth import AuthSettings
 from ..model import Settings
 from .registry import Services
 
 
 def configure_auth(config: Any, settings: Settings, services: Services) -> None:
-    """Set the traits of this part and add its service, if the hub has it."""
+    """Set RenaterAuthenticator's traits, and the keys that encrypt what is kept of a login."""
+    auth = settings.auth
+    if auth is None:
+        return
+    config.JupyterHub.authenticator_class = "jupytercloud_hub.auth.RenaterAuthenticator"
+    renater = config.RenaterAuthenticator
+    renater.issuer = auth.issuer
+    renater.preset = auth.preset
+    renater.oauth_callback_url = f"{settings.site.url}hub/oauth_callback"
+    renater.scope = list(auth.scopes)
+    renater.allowed_algorithms = list(auth.algorithms)
+    renater.offline_access = auth.offline_access
+    renater.claim_names = {name: list(names) for name, names in auth.claims.items()}
+    renater.username_from = auth.username or ""
+    renater.person_from = auth.person or ""
+    renater.group_rules = [rule.model_dump(mode="json") for rule in auth.groups]
+    renater.institutions = [
+        institution.model_dump(mode="json", exclude_defaults=True) for institution in settings.institutions
+    ]
+    renater.allow_all = auth.allow_anybody
+    renater.admin_users = set(auth.admins)
+    renater.manage_groups = True
+    renater.admin_groups = set(auth.admin_groups)
+    renater.auth_refresh_age = round(auth.refresh_every.total_seconds())
+    renater.unverified_grace = auth.unverified_grace.total_seconds()
+    renater.site_settings = settings.site.model_dump(mode="json")
+    renater.privacy = settings.privacy.model_dump(mode="json")
+    if auth.title is not None:
+        renater.login_service = auth.title.in_("fr")
+    if auth.ca_certificates is not None:
+        renater.http_request_kwargs = {"ca_certs": str(settings.folder / auth.ca_certificates)}
+    _credentials(renater, auth, settings)
+    _crypt_keys(config, auth, settings)
+
+
+def _credentials(renater: Any, auth: AuthSettings, settings: Settings) -> None:
+    renater.client_id = auth.client_id
+    renater.basic_auth = auth.client_authentication == "basic"
+    if auth.client_secret is not None:
+        renater.client_secret = auth.client_secret.read(settings.folder)
+    if auth.private_key_jwt is not None:
+        renater.private_key = auth.private_key_jwt.key.read(settings.folder)
+        renater.private_key_id = auth.private_key_jwt.kid or ""
+        renater.private_key_algorithm = auth.private_key_jwt.algorithm
+
+
+def _crypt_keys(config: Any, auth: AuthSettings, settings: Settings) -> None:
+    if auth.crypt_keys is not None:
+        config.CryptKeeper.keys = [key for key in auth.crypt_keys.read(settings.folder).split(";") if key]
+    elif not os.environ.get("JUPYTERHUB_CRYPT_KEY"):
+        # Imported here: services load the settings without any part of the hub.
+        from ...web.context import kept_secret
+
+        config.CryptKeeper.keys = [kept_secret(settings.state_folder, "jupyterhub_crypt_key").hex()]
