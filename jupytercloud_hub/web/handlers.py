@@ -178,6 +178,14 @@ class ApiHandler(BaseHandler):
     required_scopes: ClassVar[tuple[str, ...]] = ()
     """One of these is needed, held without a filter; empty: anybody who is logged in."""
 
+    def check_xsrf_cookie(self) -> None:
+        """A request with a token in its header can't be forged by another site; any other is checked.
+
+        Tornado asks before `prepare`, so JupyterHub's own exception for tokens comes too late here.
+        """
+        if not self.hub_auth.auth_header_pat.match(self.request.headers.get("Authorization", "")):
+            super().check_xsrf_cookie()
+
     async def prepare(self) -> None:
         await super().prepare()
         if self.anonymous:
