@@ -112,7 +112,8 @@ class Decision:
     """Where a person is sent, or why nowhere, and for each other site why not there.
 
     ``site`` is the site decided on: to go to (GO), offered (OTHER_SITE) or waited for (AWAY). ``choices`` are sites
-    to choose from on a page, best first. ``sets_home`` asks the caller to make ``site`` the home site.
+    to choose from on a page, best first. ``sets_home`` asks the caller to make ``site`` the home site;
+    ``open`` are the sites that the rules allow and that are up.
     """
 
     outcome: Outcome
@@ -122,3 +123,4 @@ class Decision:
     choices: tuple[str, ...] = ()
     sets_home: bool = False
     home: str | None = None
+    open: frozenset[str] = frozenset()

@@ -159,7 +159,8 @@ class _Choice:
     ) -> Decision:
         """The decision, with why each other site was not taken."""
         others = {name: self.why_not(name, outcome) for name in self.sites if name != site}
-        return Decision(outcome, reason, site, others, choices, sets_home, self.home)
+        up = frozenset(name for name in self.allowed if self.sites[name].state.routable)
+        return Decision(outcome, reason, site, others, choices, sets_home, self.home, up)
 
     def why_not(self, name: str, outcome: Outcome) -> Text:
         """Why a site was not taken."""

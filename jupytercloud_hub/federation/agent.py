@@ -1,0 +1,190 @@
+"""A site's agent: tells the portal every few seconds how the site is. A process beside the site's hub.
+
+The site never waits for the portal: whatever happens to a heartbeat, the hub, its spawns and its quotas go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import ValidationError
+
+from .. import __version__
+from ..contracts.heartbeat import Heartbeat, Notice, RunningServer
+from ..contracts.model import Model
+from ..contracts.person import Person
+from ..contracts.server_record import ServerRecord
+from ..hubapi import HubApi, HubApiError
+from ..settings import Settings
+from ..settings.configure.names import AGENT
+from ..settings.federation import PortalLink
+from ..web.context import ServiceContext
+from ..web.service import Now, Service, utc_now
+from . import signing
+
+log = logging.getLogger("jupytercloud")
+
+KEY_FILE = "site-key.pem"
+NOTICES_FILE = "site-notices.json"
+DEADLINE = 10.0
+"""Seconds that a heartbeat may take as a whole."""
+
+
+class Notices(Model):
+    """What the site's operator announced on the site itself (``jupytercloud sites drain``, ``maintenance``)."""
+
+    drain: Notice | None = None
+    """The site takes nobody new."""
+    maintenance: Notice | None = None
+    """The site is being worked on."""
+
+
+def site_key(settings: Settings) -> Ed25519PrivateKey:
+    """Return the site's private key, from its secret or from the state folder, where it is made at first."""
+    portal = settings.federation.portal if settings.federation else None
+    if portal is not None and portal.key is not None:
+        return signing.private_key(portal.key.read(settings.folder))
+    return signing.kept_key(settings.state_folder / KEY_FILE)
+
+
+def read_notices(folder: Path) -> Notices:
+    """Return what the operator announced; a file that can't be read announces nothing, and that is logged."""
+    try:
+        return Notices.model_validate_json((folder / NOTICES_FILE).read_text())
+    except FileNotFoundError:
+        return Notices()
+    except (OSError, ValidationError) as error:
+        log.error("agent: %s can't be read: %s", folder / NOTICES_FILE, error)
+        return Notices()
+
+
+def write_notices(folder: Path, notices: Notices) -> None:
+    """Keep what the operator announced; the agent reads it before its next heartbeat."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".{NOTICES_FILE}.new"
+    draft.write_text(notices.model_dump_json())
+    draft.replace(folder / NOTICES_FILE)
+
+
+def compose(
+    users: list[dict[str, Any]], settings: Settings, portal: PortalLink, notices: Notices, now: datetime, hub_version: str
+) -> Heartbeat:
+    """Put a heartbeat together from the hub's models of the users with servers. Pure."""
+    running: Counter[str] = Counter()
+    servers: list[RunningServer] = []
+    for user in users:
+        person = Person.from_hub_user(user).person
+        for name, server in (user.get("servers") or {}).items():
+            record = ServerRecord.from_state(server.get("state"))
+            profile = record.profile if record else ""
+            running[profile] += 1
+            if portal.share_servers and person:
+                servers.append(
+                    RunningServer(
+                        person=person, server=name, profile=profile, started=server.get("started"),
+                        gpu=record.resources.gpu if record else 0,
+                    )
+                )
+    used = {"*": sum(running.values()), **running}
+    return Heartbeat(
+        site=settings.site.name,
+        sent=now,
+        running=used["*"],
+        profiles=tuple(profile.name for profile in settings.profiles),
+        free={name: max(0, places - used.get(name, 0)) for name, places in portal.places.items()},
+        drain=notices.drain,
+        maintenance=notices.maintenance,
+        versions={"jupytercloud-hub": __version__, **({"jupyterhub": hub_version} if hub_version else {})},
+        servers=tuple(servers[:2000]) if portal.share_servers else None,
+    )
+
+
+class AgentService(Service):
+    """Sends heartbeats to the portal."""
+
+    name: ClassVar[str] = AGENT
+    has_page: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        settings: Settings,
+        context: ServiceContext,
+        now: Now = utc_now,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(settings, context, now)
+        if settings.federation is None or settings.federation.portal is None:
+            raise SystemExit("the agent needs federation.portal in the settings: which portal does the site belong to?")
+        self.portal: PortalLink = settings.federation.portal
+        self._transport = transport
+        self.last: str = "nothing sent yet"
+        self.sent_at: datetime | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self.key = site_key(self.settings)
+        log.info("agent: this site's key is %s", signing.public_text(self.key))
+        local = httpx.URL(self.portal.url).host in {"127.0.0.1", "::1", "localhost"}
+        self.hub = HubApi(self.context.api_url, self.context.api_token, concurrency=2)
+        self.client = httpx.AsyncClient(
+            base_url=self.portal.url, timeout=None, transport=self._transport, trust_env=not local  # noqa: S113
+        )
+        self._task = asyncio.create_task(self._beat())
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self.client.aclose()
+        await self.hub.close()
+
+    async def health(self) -> tuple[bool, dict[str, Any]]:
+        sent = self.sent_at.isoformat() if self.sent_at else None
+        return True, {"portal": self.last, "sent_at": sent, "key": signing.public_text(self.key)}
+
+    async def _beat(self) -> None:
+        while True:
+            before = self.last
+            try:
+                async with asyncio.timeout(DEADLINE):
+                    self.last = await self.send()
+            except TimeoutError:
+                self.last = "no answer in time"
+            except (httpx.HTTPError, HubApiError) as error:
+                self.last = f"not sent: {error or type(error).__name__}"
+            except Exception:
+                log.exception("agent: a heartbeat failed; the next one is tried")
+                self.last = "failed"
+            if self.last != before:
+                log.info("agent: portal: %s", self.last)
+            await asyncio.sleep(self.portal.interval.total_seconds())
+
+    async def send(self) -> str:
+        """Send one heartbeat and return what the portal said."""
+        users = [user async for user in self.hub.users(state="active")]
+        version = str((await self.hub.get("")).get("version", ""))
+        beat = compose(users, self.settings, self.portal, read_notices(self.settings.state_folder), self.now(), version)
+        body = beat.model_dump_json().encode()
+        token = signing.sign(
+            self.key, site=self.settings.site.name, audience=self.portal.url, body=body, now=self.now()
+        )
+        response = await self.client.post(
+            "services/federation/api/v1/heartbeats",
+            content=body,
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )
+        if response.status_code == 200:
+            self.sent_at = self.now()
+            return f"the portal shows this site as {response.json().get('state')}"
+        try:
+            detail = str(response.json()["error"]["detail"])
+        except (ValueError, KeyError, TypeError):
+            detail = ""
+        return f"refused with status {response.status_code}: {detail}"

@@ -1,0 +1,227 @@
+"""The federation service's API: states, explanations, home sites, heartbeats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from tornado import web
+
+from ..contracts.heartbeat import MAX_BODY, Heartbeat
+from ..contracts.links import NAME, GoLink
+from ..contracts.person import Person
+from ..contracts.text import Text
+from ..hubapi import HubApiError
+from ..settings.configure.federation import EXPLAIN_SCOPE, HOME_SITES_SCOPE
+from ..web.errors import PublicError
+from ..web.handlers import ApiHandler
+from . import homes, registry, signing
+from .service import FederationService
+
+PAGE = 200
+
+
+class FederationApi(ApiHandler):
+    """What the API's handlers share."""
+
+    service: FederationService  # type: ignore[assignment]
+
+    def demand(self, *scopes: str) -> None:
+        """Let in whoever holds one of the scopes, and the portal's administrators. Raises `PublicError` 403."""
+        if not self.has_scope(*scopes) and not (self.user or {}).get("admin"):
+            raise PublicError(
+                403,
+                "missing-scope",
+                Text("A scope is missing"),
+                Text("The token needs the scope {scopes}.", scopes=" or ".join(scopes)),
+            )
+
+    @property
+    def who(self) -> str:
+        """Whoever asks, for the audit trail."""
+        return str((self.user or {}).get("name", ""))
+
+
+class StatusApi(FederationApi):
+    """``GET api/v1/status``: every site's state with its last transitions; for everybody."""
+
+    anonymous = True
+
+    async def get(self) -> None:
+        service = self.service
+        sites = []
+        for name, view in service.board.views.items():
+            known = service.board.known[name]
+            sites.append(
+                {
+                    "name": name,
+                    "title": view.title.dump(),
+                    "url": view.url,
+                    "state": view.state.value,
+                    "reason": self.say(known.shown.reason),
+                    "since": known.since.isoformat() if known.since else None,
+                    "message": view.message.dump() if view.message else None,
+                    "until": view.until.isoformat() if view.until else None,
+                    "profiles": sorted(view.profiles) if view.profiles is not None else None,
+                    "version": known.health.version,
+                    "heartbeat": known.heartbeat.sent.isoformat() if known.heartbeat else None,
+                }
+            )
+        self.write_json({"time": service.now().isoformat(), "sites": sites})
+
+
+class ExplainApi(FederationApi):
+    """``GET api/v1/explain?user=&profile=&site=``: where somebody would be sent, and why not elsewhere."""
+
+    async def get(self) -> None:
+        user = self.get_query_argument("user", "")
+        link = GoLink("", self._name("site"), self._name("profile"))
+        if user and user != self.who:
+            self.demand(EXPLAIN_SCOPE)
+            person = await self._person(user)
+        else:
+            person = self.person
+        decision = await self.service.explain(person, link)
+        self.write_json(
+            {
+                "user": person.username,
+                "outcome": decision.outcome.value,
+                "site": decision.site,
+                "home": decision.home,
+                "reason": self.say(decision.reason),
+                "others": {name: self.say(reason) for name, reason in decision.others.items()},
+                "choices": list(decision.choices),
+                "sets_home": decision.sets_home,
+            }
+        )
+
+    def _name(self, argument: str) -> str | None:
+        value = self.get_query_argument(argument, "")
+        if value and not NAME.fullmatch(value):
+            raise PublicError(
+                400, "bad-name", Text("This can't be read"), Text("“{name}” is not a name of a site or profile.", name=value)
+            )
+        return value or None
+
+    async def _person(self, user: str) -> Person:
+        try:
+            model = await self.service.hub.user(user)
+        except HubApiError as error:
+            raise PublicError(503, "hub-away", Text("The portal's hub does not answer"), Text("Try again in a minute.")) from error
+        if model is None:
+            raise PublicError(404, "no-such-user", Text("There is no such user"), Text("Nobody is called {user} here.", user=user))
+        return Person.from_hub_user(model)
+
+
+class HomeSitesApi(FederationApi):
+    """``GET api/v1/home-sites?site=&after=``: home sites, a page at a time."""
+
+    async def get(self) -> None:
+        self.demand(HOME_SITES_SCOPE)
+        async with self.service.database.session() as session:
+            rows, more = await homes.listed(
+                session,
+                site=self.get_query_argument("site", "") or None,
+                after=self.get_query_argument("after", ""),
+                limit=PAGE,
+            )
+        self.write_json({"items": [home_json(row) for row in rows], "next": more})
+
+
+class HomeSiteApi(FederationApi):
+    """``GET api/v1/home-sites/<user>``: one person's; oneself needs no scope."""
+
+    async def get(self, user: str) -> None:
+        if user != self.who:
+            self.demand(HOME_SITES_SCOPE)
+        async with self.service.database.session() as session:
+            found = await homes.get(session, username=user)
+        if found is None:
+            raise PublicError(
+                404, "no-home-site", Text("No home site is known"), Text("{user} has no home site yet.", user=user)
+            )
+        self.write_json(home_json(found))
+
+
+def home_json(home: homes.HomeSite) -> dict[str, Any]:
+    """Return a home site as the API gives it."""
+    return {
+        "user": home.username,
+        "person": home.person,
+        "site": home.site,
+        "set_at": home.set_at.isoformat(),
+        "set_by": home.set_by,
+        "reason": home.reason,
+    }
+
+
+@web.stream_request_body
+class HeartbeatsApi(FederationApi):
+    """``POST api/v1/heartbeats``: a site's heartbeat. Its signature is the login, so there is no XSRF check.
+
+    The body is read as it comes and refused as soon as it is too long; the signature is proved before the body
+    is parsed, and the database is asked only about a token that is good.
+    """
+
+    anonymous = True
+
+    async def prepare(self) -> None:
+        self.body = b""
+        await super().prepare()
+
+    def data_received(self, chunk: bytes) -> None:
+        if len(self.body) + len(chunk) > MAX_BODY:
+            raise PublicError(413, "too-long", Text("This is too long"), Text("A heartbeat has at most 256 KiB."))
+        self.body += chunk
+
+    def check_xsrf_cookie(self) -> None:
+        """No cookie counts here."""
+
+    async def post(self) -> None:
+        try:
+            heartbeat = await self._proved()
+        except signing.SignatureRefused as refused:
+            self.service.metrics.heartbeats.labels(refused.code).inc()
+            raise PublicError(
+                401, refused.code, Text("The heartbeat is not believed"), Text("Its signature was refused: {code}.", code=refused.code)
+            ) from None
+        self.service.metrics.heartbeats.labels("accepted").inc()
+        if self.service.board.heard(heartbeat):
+            self.service.prober.look(heartbeat.site)
+        known = self.service.board.known[heartbeat.site]
+        self.write_json({"state": known.shown.state.value, "reason": self.say(known.shown.reason)})
+
+    async def _proved(self) -> Heartbeat:
+        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise signing.SignatureRefused("no-token")
+        service = self.service
+        site = signing.claimed_site(token)
+        if site not in service.board.known:
+            raise signing.SignatureRefused("unknown-site")
+        signed = signing.verify(
+            token, site=site, keys=service.keys.get(site, ()), audience=service.audience, body=self.body, now=service.now()
+        )
+        try:
+            heartbeat = Heartbeat.model_validate_json(self.body)
+        except ValidationError as error:
+            raise PublicError(
+                400, "bad-body", Text("The body can't be read"),
+                Text("{wrong}", wrong="; ".join(str(item["msg"]) for item in error.errors(include_url=False)[:5])),
+            ) from None
+        if heartbeat.site != site:
+            raise signing.SignatureRefused("another-site")
+        async with service.database.session() as session:
+            if not await registry.first_use(session, site, signed.jti, signed.expires):
+                raise signing.SignatureRefused("replayed")
+        return heartbeat
+
+
+
+HANDLERS: list[tuple[Any, ...]] = [
+    (r"api/v1/status", StatusApi),
+    (r"api/v1/explain", ExplainApi),
+    (r"api/v1/home-sites", HomeSitesApi),
+    (r"api/v1/home-sites/([^/]+)", HomeSiteApi),
+    (r"api/v1/heartbeats", HeartbeatsApi),
+]

@@ -1,0 +1,168 @@
+"""Looks whether sites are there: one client and one probe at a time for each, so that none can hold up another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import httpx
+
+from ..contracts.text import Text
+from ..settings.federation import FederationSite, HealthSettings
+from .board import Board
+from .health import ProbeResult, next_probe
+
+log = logging.getLogger("jupytercloud")
+
+VERSION_HEADER = "X-JupyterHub-Version"
+MAX_ANSWER = 64 * 1024
+
+ClientFactory = Callable[[FederationSite], httpx.AsyncClient]
+
+
+def client(site: FederationSite) -> httpx.AsyncClient:
+    """Return a client for one site's probes: each probe connects anew, as people do."""
+    address = httpx.URL(site.probe_url or site.url)
+    return httpx.AsyncClient(
+        base_url=address,
+        timeout=None,  # noqa: S113 - the probe as a whole has a deadline
+        limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
+        headers={"User-Agent": "jupytercloud-hub", "Connection": "close"},
+        follow_redirects=False,
+        trust_env=address.host not in {"127.0.0.1", "::1", "localhost"},
+    )
+
+
+async def probe(site: httpx.AsyncClient, settings: HealthSettings) -> ProbeResult:
+    """Look at one site once: the hub behind its proxy, and whether its version will do. Raises nothing."""
+    begun = time.monotonic()
+
+    def result(good: bool, reason: Text, version: str | None = None) -> ProbeResult:
+        return ProbeResult(good, timedelta(seconds=time.monotonic() - begun), reason, version)
+
+    try:
+        async with asyncio.timeout(settings.timeout.total_seconds()):
+            status, headers, _ = await _get(site, "hub/health")
+            if status != 200:
+                return result(False, Text("Its hub answered with status {status}.", status=status))
+            version = headers.get(VERSION_HEADER) or await _version(site)
+    except TimeoutError:
+        seconds = f"{settings.timeout.total_seconds():g}"
+        return result(False, Text("It did not answer within {seconds} s.", seconds=seconds))
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        return result(False, _why(error))
+    if version is None:
+        return result(False, Text("Something answers there, but it is no JupyterHub."))
+    if _numbers(version) < _numbers(settings.oldest_api):
+        return result(
+            False,
+            Text("It runs JupyterHub {version}; {oldest} is needed.", version=version, oldest=settings.oldest_api),
+            version,
+        )
+    took = f"{(time.monotonic() - begun) * 1000:.0f}"
+    return result(True, Text("It answered within {milliseconds} ms.", milliseconds=took), version)
+
+
+async def _get(site: httpx.AsyncClient, path: str) -> tuple[int, httpx.Headers, bytes]:
+    async with site.stream("GET", path) as response:
+        body = b""
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_ANSWER:
+                raise ValueError("an answer without end")
+        return response.status_code, response.headers, body
+
+
+async def _version(site: httpx.AsyncClient) -> str | None:
+    """A balancer may take the header away: the API's root tells the version too."""
+    status, _, body = await _get(site, "hub/api/")
+    if status != 200:
+        return None
+    match = re.search(rb'"version":\s*"([0-9A-Za-z.+-]{1,40})"', body)
+    return match[1].decode() if match else None
+
+
+def _why(error: Exception) -> Text:
+    if isinstance(error, httpx.ConnectError):
+        if "certificate" in str(error).lower():
+            return Text("Its certificate is not good.")
+        return Text("Nothing listens at its address.")
+    if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
+        return Text("It broke the connection off.")
+    return Text("It can't be reached ({kind}).", kind=type(error).__name__)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+class Prober:
+    """Probes all sites of a board, each in a task of its own, until it is stopped."""
+
+    def __init__(
+        self,
+        board: Board,
+        settings: HealthSettings,
+        *,
+        make_client: ClientFactory = client,
+        rng: random.Random | None = None,
+        on_probe: Callable[[str, ProbeResult], None] = lambda name, result: None,
+    ) -> None:
+        self._board = board
+        self._settings = settings
+        self._make_client = make_client
+        self._rng = rng or random.Random()  # noqa: S311 - spreads probes, decides nothing
+        self._on_probe = on_probe
+        self._tasks: dict[str, tuple[FederationSite, asyncio.Task[None]]] = {}
+        self._wake: dict[str, asyncio.Event] = {}
+
+    def follow(self) -> None:
+        """Probe exactly the sites that are on the board now; those that moved are looked at anew."""
+        sites = self._board.sites
+        for name, (site, task) in list(self._tasks.items()):
+            if name not in sites or (sites[name].url, sites[name].probe_url) != (site.url, site.probe_url):
+                task.cancel()
+                del self._tasks[name]
+        for name, site in sites.items():
+            if name not in self._tasks:
+                self._wake[name] = asyncio.Event()
+                self._tasks[name] = (site, asyncio.create_task(self._watch(site, self._wake[name])))
+
+    def look(self, name: str) -> None:
+        """Probe a site at once, unless a probe is under way."""
+        if name in self._wake:
+            self._wake[name].set()
+
+    async def stop(self) -> None:
+        """End all probes."""
+        tasks = [task for _, task in self._tasks.values()]
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch(self, site: FederationSite, wake: asyncio.Event) -> None:
+        async with self._make_client(site) as connection:
+            while True:
+                begun = time.monotonic()
+                wake.clear()
+                result = await probe(connection, self._settings)
+                self._on_probe(site.name, result)
+                health = self._board.probed(site.name, result)
+                if health is None:
+                    return
+                wait = next_probe(health, self._settings, self._rng).total_seconds()
+                left = begun + wait - time.monotonic()
+                if left > 0:
+                    try:
+                        async with asyncio.timeout(left):
+                            await wake.wait()
+                    except TimeoutError:
+                        pass
+                else:
+                    await asyncio.sleep(0)
