@@ -13,7 +13,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from ..contracts.text import Text
 from .checks import cross_checks
 from .model import Settings
-from .problems import Key, Problem, SettingsError, nearest_key, rule_of, shown
+from .problems import Key, Problem, SettingsError, as_written, nearest_key, one_for_each_place, rule_of, shown
 
 _Marks = dict[Key, tuple[int, int]]
 
@@ -25,7 +25,7 @@ def load(path: str | Path) -> Settings:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise SettingsError([_whole(path, Text("there is no such file"))]) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -37,13 +37,17 @@ def load(path: str | Path) -> Settings:
 def parse(text: str, path: Path) -> Settings:
     """Return the settings that a text holds; ``path`` is where it came from."""
     data, marks = _read(text, path)
+    wrong: list[Problem] = []
+    if data.pop("file", None) is not None:  # what `Settings` keeps there is not the file's to say
+        wrong.append(_problem(path, {"type": "extra_forbidden", "loc": ("file",)}, marks))
     try:
         settings = Settings.model_validate({**data, "file": path})
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        raise SettingsError(_sorted(_problem(path, dict(detail), marks) for detail in details)) from None
-    wrong = [
-        Problem(str(path), *_mark(marks, key), key, shown(key, _at(data, key)), rule, hint)
+        details = [dict(detail) for detail in error.errors(include_url=False)]
+        wrong += [_problem(path, detail, marks) for detail in one_for_each_place(details, marks)]
+        raise SettingsError(_sorted(wrong)) from None
+    wrong += [
+        Problem(str(path), *_mark(marks, key), key, shown(Settings, key, _at(data, key)), rule, hint)
         for key, rule, hint in cross_checks(settings)
     ]
     if wrong:
@@ -81,22 +85,27 @@ def _syntax(error: MarkedYAMLError) -> tuple[Key, Text]:
     return (), Text("this is not YAML: {problem}", problem=problem or str(error))
 
 
-def _walk(node: Node, key: Key, marks: _Marks) -> None:
-    """Note where each key, or each item of a list, begins."""
+def _walk(node: Node, key: Key, marks: _Marks, above: tuple[Node, ...] = ()) -> None:
+    """Note where each key, or each item of a list, begins; a key that stands here comes before a merged one."""
+    if node in above:  # an anchor inside itself: pydantic tells it
+        return
+    above = (*above, node)
+    merged: list[Node] = []
     if isinstance(node, MappingNode):
         for name, value in node.value:
             if name.tag.endswith(":merge"):
-                for merged in value.value if isinstance(value, SequenceNode) else [value]:
-                    _walk(merged, key, marks)
-                continue
-            here = (*key, name.value)
-            marks.setdefault(here, (name.start_mark.line + 1, name.start_mark.column + 1))
-            _walk(value, here, marks)
+                merged += value.value if isinstance(value, SequenceNode) else [value]
+            elif isinstance(name.value, str):
+                here = (*key, name.value)
+                marks.setdefault(here, (name.start_mark.line + 1, name.start_mark.column + 1))
+                _walk(value, here, marks, above)
+        for one in merged:
+            _walk(one, key, marks, above)
     elif isinstance(node, SequenceNode):
         for index, value in enumerate(node.value):
             here = (*key, index)
             marks.setdefault(here, (value.start_mark.line + 1, value.start_mark.column + 1))
-            _walk(value, here, marks)
+            _walk(value, here, marks, above)
 
 
 def _mark(marks: _Marks, key: Key) -> tuple[int, int]:
@@ -108,19 +117,15 @@ def _mark(marks: _Marks, key: Key) -> tuple[int, int]:
 
 
 def _problem(path: Path, error: dict[str, Any], marks: _Marks) -> Problem:
-    key: Key = tuple(error["loc"])
-    if error["type"] not in {"missing", "extra_forbidden"}:
-        # pydantic adds the branch of a union to the place: what the file does not have is not the reader's business
-        while key and key not in marks:
-            key = key[:-1]
-    value = "" if error["type"] in {"missing", "extra_forbidden"} else shown(key, error.get("input"))
+    absent = error["type"] in {"missing", "extra_forbidden"}
+    key = as_written(error, marks)
+    value = "" if absent else shown(Settings, key, error.get("input"))
     hint = nearest_key(Settings, key) if error["type"] == "extra_forbidden" else None
     return Problem(str(path), *_mark(marks, key), key, value, rule_of(error), hint)
 
 
-def _sorted(problems: Any) -> list[Problem]:
-    unique = {(problem.line, problem.key, problem.rule.msgid): problem for problem in problems}
-    return sorted(unique.values(), key=lambda problem: (problem.line, problem.column))
+def _sorted(problems: list[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
 def _at(data: Any, key: Key) -> Any:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
 from ..contracts.text import Text
+from .secrets import Secret
 
 Key = tuple[str | int, ...]
 
 _SECRET_WORDS = ("secret", "password", "token", "private_key")
+_CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,60 @@ def format_key(key: Iterable[str | int]) -> str:
     return path
 
 
-def shown(key: Key, value: Any) -> str:
+def shown(model: type[BaseModel], key: Key, value: Any) -> str:
     """Return the value as a problem may show it: short, and nothing of a secret."""
-    if any(word in str(part) for part in key for word in _SECRET_WORDS):
+    if any(word in str(part) for part in key for word in _SECRET_WORDS) or _is_secret(model, key):
         return ""
     if isinstance(value, dict | list) or value is None:
         return ""
-    text = str(value)
+    text = _CREDENTIALS.sub("…@", str(value))
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _is_secret(model: type[BaseModel], key: Key) -> bool:
+    return any(Secret in _models_at(model, key[:end]) for end in range(1, len(key) + 1))
+
+
+def as_written(error: dict[str, Any], written: Container[Key]) -> Key:
+    """Return pydantic's place of an error as the file has it.
+
+    pydantic adds the branch of a union, and the index of a list of which only the one item was written: what
+    the file does not have is not the reader's business.
+    """
+    parts: Key = tuple(error["loc"])
+    key: Key = ()
+    for position, part in enumerate(parts):
+        last = position == len(parts) - 1
+        if (*key, part) in written or (last and error["type"] in {"missing", "extra_forbidden"}):
+            key = (*key, part)
+    return key
+
+
+def one_for_each_place(errors: Sequence[dict[str, Any]], written: Container[Key]) -> list[dict[str, Any]]:
+    """Return pydantic's errors without those that tell one mistake again.
+
+    A value that may have two forms gives an error for each; a profile that another extends, for each of both.
+    """
+    places: dict[Key, dict[str, Any]] = {}
+    for error in errors:
+        key = as_written(error, written)
+        if key not in places:
+            places[key] = error
+        elif str(rule_of(places[key])) != str(rule_of(error)) and len(error["loc"]) > len(key):
+            both = Text("{rule}; or: {other}", rule=rule_of(places[key]), other=rule_of(error))
+            places[key] = {**places[key], "ctx": {"error": ValueError(both)}}
+    return [error for error in places.values() if not _inherited(error, errors, written)]
+
+
+def _inherited(error: dict[str, Any], errors: Sequence[dict[str, Any]], written: Container[Key]) -> bool:
+    place = tuple(error["loc"])
+    if place in written or len(place) < 3 or error["type"] == "missing":
+        return False
+    return any(
+        (other["loc"][0], other["loc"][2:], other["type"]) == (place[0], place[2:], error["type"])
+        for other in errors
+        if other is not error and len(other["loc"]) == len(place) and tuple(other["loc"]) in written
+    )
 
 
 def rule_of(error: dict[str, Any]) -> Text:
@@ -129,20 +178,24 @@ def nearest_key(model: type[BaseModel], key: Key) -> Text | None:
     return Text("Known here: {keys}.", keys=", ".join(known)) if known else None
 
 
-def _known_keys(model: Any, key: Key) -> set[str]:
+def _known_keys(model: type[BaseModel], key: Key) -> set[str]:
     """Return the keys that the models at ``key`` know."""
-    models = _models(model)
+    models = _models_at(model, key)
+    return {field.alias or name for one in models for name, field in one.model_fields.items()}
+
+
+def _models_at(model: type[BaseModel], key: Key) -> list[type[BaseModel]]:
+    """Return the models that may stand at ``key``."""
+    models = [model]
     for part in key:
         inner: list[type[BaseModel]] = []
         for one in models:
-            if isinstance(part, int):
-                inner.append(one)
-            elif part in one.model_fields:
+            if isinstance(part, str) and part in one.model_fields:
                 inner.extend(_models(one.model_fields[part].annotation))
             else:
-                inner.append(one)  # the key of a mapping of models
+                inner.append(one)  # an index in a list of models, or the key of a mapping of models
         models = inner
-    return {field.alias or name for one in models for name, field in one.model_fields.items()}
+    return models
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

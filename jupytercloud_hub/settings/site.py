@@ -28,7 +28,8 @@ def _name(value: str) -> str:
 def _address(value: str) -> str:
     parts = urlsplit(value)
     local = parts.hostname in {"127.0.0.1", "::1", "localhost"}
-    if not parts.hostname or parts.scheme not in {"https", "http"} or parts.query or parts.fragment:
+    plain = parts.hostname and parts.username is None and not parts.query and not parts.fragment
+    if not plain or parts.scheme not in {"https", "http"}:
         raise ValueError(Text("an address such as https://hub.example.fr/ is expected"))
     if parts.scheme == "http" and not local:
         raise ValueError(Text("an address in https is expected; http is for this machine's own only"))
@@ -41,8 +42,20 @@ def _timezone(value: str) -> str:
     return value
 
 
+def _database(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    if not (scheme == "sqlite" and len(rest) > 1 and rest[0] == "/") and not (
+        scheme in {"postgresql", "postgresql+psycopg"} and rest
+    ):
+        raise ValueError(
+            Text("sqlite:///state/jupytercloud.sqlite or postgresql://user@host/name, for instance, is expected")
+        )
+    return value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 Address = Annotated[str, AfterValidator(_address)]
+DatabaseUrl = Annotated[str, AfterValidator(_database)]
 
 
 class SiteSettings(Model):
@@ -92,11 +105,11 @@ class SiteSettings(Model):
 class DatabaseSettings(Model):
     """Where the parts keep what must survive a restart."""
 
-    url: str = "sqlite:///state/jupytercloud.sqlite"
+    url: DatabaseUrl = "sqlite:///state/jupytercloud.sqlite"
     """SQLAlchemy address: ``sqlite:///path`` (relative to this file) or ``postgresql://user@host/name``."""
     password: Path | None = None
     """File that holds PostgreSQL's password; it is then left out of ``url``."""
-    urls: dict[Literal["auth", "federation", "culling", "quotas", "events"], str] = Field(default_factory=dict)
+    urls: dict[Literal["auth", "federation", "culling", "quotas", "events"], DatabaseUrl] = Field(default_factory=dict)
     """Another database for one part, where it must stand alone."""
 
 
