@@ -85,7 +85,7 @@ def format_duration(duration: timedelta, language: str = "en") -> str:
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
-    PlainSerializer(lambda value: f"{value.total_seconds():g} s", return_type=str),
+    PlainSerializer(lambda value: f"{value.total_seconds():.6f}".rstrip("0").rstrip(".") + " s", return_type=str),
     WithJsonSchema({"type": "string", "examples": ["90 s", "30 min", "2 h", "1 d"]}),
 ]
 Bytes = Annotated[
