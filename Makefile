@@ -11,6 +11,7 @@ PYTEST_ARGS ?=
 export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export npm_config_cache := $(CACHE)/npm
+export JUPYTERCLOUD_NODE_FOLDER := $(CACHE)/node
 
 .PHONY: help demo test lint fix docs bench soak test-engines engines engines-down screenshots clean
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parent / "provider"
 OLDEST_NODE = 20
+DONE = "node_modules/.done"
 
 
 class NodeMissingError(Exception):
@@ -41,39 +42,54 @@ def node_version() -> int:
     return major
 
 
-def prepare(folder: Path) -> Path:
+def place(folder: Path, *, development: bool = False) -> Path:
+    """Where `prepare` puts things below ``folder``; another lock file gives another place."""
+    digest = hashlib.sha256((SOURCE / "package-lock.json").read_bytes()).hexdigest()[:12]
+    return folder / f"{digest}{'-dev' if development else ''}"
+
+
+def is_prepared(where: Path) -> bool:
+    """Whether the packages are installed there already."""
+    return (where / DONE).exists()
+
+
+def prepare(folder: Path, *, development: bool = False) -> Path:
     """Put the provider and its packages below `folder`; return the directory that holds them.
 
     In it are `main.js` and `node_modules`. The packages are installed once for each lock file (npm's
     own cache stays below `folder`, too); a second call only refreshes the provider's few files. Two
-    callers at once wait for each other.
+    callers at once wait for each other. `development` adds what the browser tests need (axe-core).
 
     Raises:
         NodeMissingError: see `node_version`; also when npm cannot install.
     """
     node_version()
-    digest = hashlib.sha256((SOURCE / "package-lock.json").read_bytes()).hexdigest()[:12]
-    place = folder / f"node-{digest}"
-    place.mkdir(parents=True, exist_ok=True)
-    with _locked(place / ".lock"):
+    where = place(folder, development=development)
+    where.mkdir(parents=True, exist_ok=True)
+    with _locked(where / ".lock"):
         for file in SOURCE.iterdir():
-            if file.is_file():
-                shutil.copyfile(file, place / file.name)
-        if not (place / "node_modules" / ".done").exists():
-            _install(place, cache=folder / "npm-cache")
-    return place
+            if file.is_file() and not _same(file, where / file.name):
+                shutil.copyfile(file, where / file.name)
+        if not is_prepared(where):
+            _install(where, folder / "npm-cache", development)
+    return where
 
 
-def proxy_command(place: Path) -> list[str]:
+def proxy_command(where: Path) -> list[str]:
     """The command of `configurable-http-proxy` from the packages that `prepare` installed."""
-    return ["node", str(place / "node_modules/configurable-http-proxy/bin/configurable-http-proxy")]
+    return ["node", str(where / "node_modules/configurable-http-proxy/bin/configurable-http-proxy")]
 
 
-def _install(place: Path, cache: Path) -> None:
+def _same(one: Path, other: Path) -> bool:
+    return other.exists() and one.read_bytes() == other.read_bytes()
+
+
+def _install(where: Path, cache: Path, development: bool) -> None:
+    options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
     npm = subprocess.run(
-        ["npm", "ci", "--no-audit", "--no-fund", "--omit=dev", "--ignore-scripts", "--loglevel=error"],
-        cwd=place,
-        env={**os.environ, "npm_config_cache": str(cache), "npm_config_update_notifier": "false"},
+        ["npm", "ci", *options, *([] if development else ["--omit=dev"])],
+        cwd=where,
+        env={"npm_config_cache": str(cache), **os.environ, "npm_config_update_notifier": "false"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -81,10 +97,10 @@ def _install(place: Path, cache: Path) -> None:
     )
     if npm.returncode != 0:
         raise NodeMissingError(
-            f"`npm ci` in {place} failed (exit {npm.returncode}). It needs to reach an npm registry once; "
+            f"`npm ci` in {where} failed (exit {npm.returncode}). It needs to reach an npm registry once; "
             f"npm says:\n{npm.stderr.strip()[-2000:]}"
         )
-    (place / "node_modules" / ".done").touch()
+    (where / DONE).touch()
 
 
 @contextmanager

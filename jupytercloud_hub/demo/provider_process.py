@@ -19,9 +19,7 @@ def write_config(path: Path, config: dict[str, Any]) -> str:
     """Write the provider's configuration (mode 600); return the secret that has to be in its environment."""
     secret = secrets.token_hex(16)
     path.touch(mode=0o600)
-    path.write_text(
-        json.dumps({**config, "demo_secret": secret}, ensure_ascii=False, indent=1), encoding="utf-8"
-    )
+    path.write_text(json.dumps({**config, "demo_secret": secret}, ensure_ascii=False, indent=1), encoding="utf-8")
     return secret
 
 
@@ -39,9 +37,7 @@ def command(place: Path, config: Path) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def start(
-    place: Path, folder: Path, config: dict[str, Any], log: IO[bytes] | None = None
-) -> AsyncIterator[str]:
+async def start(place: Path, folder: Path, config: dict[str, Any], log: IO[bytes] | None = None) -> AsyncIterator[str]:
     """Run the provider while the context lasts; yields its issuer once it listens.
 
     Args:

@@ -17,7 +17,8 @@ import jwt
 import pytest
 
 from jupytercloud_hub.demo import node, people
-from tests.support.provider import CACHE, provider
+from tests.support import CACHE
+from tests.support.provider import provider
 
 CALLBACK = "http://127.0.0.1:9/callback"
 SCOPES = "openid profile email eduperson voperson"
@@ -36,9 +37,7 @@ class Browser:
 
     async def authorize(self, name: str = "a", **more) -> httpx.Response:
         self.verifier = secrets.token_urlsafe(48)
-        challenge = (
-            base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
-        )
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
         query = {
             "client_id": name, "response_type": "code", "redirect_uri": CALLBACK, "scope": SCOPES,
             "state": "s", "nonce": "n",
@@ -87,9 +86,7 @@ async def test_a_person_chooses_her_organization_and_logs_in_with_name_and_passw
         assert claims["nonce"] == "n"
         assert claims["acr"] == "https://refeds.org/profile/mfa"
         assert claims["amr"] == ["pwd", "otp", "mfa"]
-        info = (
-            await browser.http.get("/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})
-        ).json()
+        info = (await browser.http.get("/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})).json()
         assert info["sub"] == claims["sub"]
         assert info["name"] == "Alice Martin"
         assert info["schac_home_organization"] == "univ-grenoble.example"
@@ -108,9 +105,7 @@ async def test_a_second_client_needs_neither_password_nor_consent(tmp_path):
         back = await browser.authorize("b")
         assert back.headers["location"].startswith(CALLBACK), back.text
         second = await browser.tokens(back, "b")
-        subjects = {
-            jwt.decode(t["id_token"], options={"verify_signature": False})["sub"] for t in (first, second)
-        }
+        subjects = {jwt.decode(t["id_token"], options={"verify_signature": False})["sub"] for t in (first, second)}
         assert len(subjects) == 2, "a pairwise subject differs from client to client"
 
 
@@ -167,9 +162,7 @@ async def test_logout_with_a_hint_asks_nothing_and_tells_the_other_clients_over_
     ]
     async with listener, provider(tmp_path, clients=clients) as issuer:
         browser = Browser(issuer)
-        tokens = await browser.tokens(
-            await browser.log_in(await browser.authorize("a"), "hugo", "ens-plateau.example")
-        )
+        tokens = await browser.tokens(await browser.log_in(await browser.authorize("a"), "hugo", "ens-plateau.example"))
         await browser.tokens(await browser.authorize("b"), "b")
         page = await browser.http.get(
             "/session/end",
@@ -226,7 +219,7 @@ async def test_another_host_name_that_leads_to_loopback_is_not_answered(tmp_path
     ],
 )
 def test_the_provider_starts_for_nobody_but_the_demo(tmp_path, flag, secret, config, word):
-    place = node.prepare(CACHE)
+    place = node.prepare(CACHE / "node", development=True)
     file = tmp_path / "c.json"
     file.write_text(json.dumps({"demo_secret": "0123456789abcdef", **config}))
     ended = subprocess.run(

@@ -10,11 +10,12 @@ from typing import Any
 
 from jupytercloud_hub.demo import node, provider_process
 
-CACHE = Path(__file__).parents[2] / ".cache"
+from . import CACHE
+
 
 
 @contextlib.asynccontextmanager
 async def provider(folder: Path, **config: Any) -> AsyncIterator[str]:
     """Yields the issuer. `config`: keys of jupytercloud_hub/demo/provider/README.md."""
-    async with provider_process.start(node.prepare(CACHE), folder, config) as issuer:
+    async with provider_process.start(node.prepare(CACHE / "node", development=True), folder, config) as issuer:
         yield issuer

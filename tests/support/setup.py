@@ -8,5 +8,5 @@ from tests.support import chromium
 from . import CACHE
 
 if __name__ == "__main__":
-    print("Node packages (OpenID provider, proxy, axe-core):", node.prepare(CACHE / "node"))
+    print("Node packages (OpenID provider, proxy, axe-core):", node.prepare(CACHE / "node", development=True))
     print("browser:", chromium.prepare(CACHE / "chromium"))

@@ -45,9 +45,7 @@ UNIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     f"{WIKIPEDIA_VERSION}Member_states_of_the_Commonwealth_of_Nations&oldid=1090420488": (
         ("Australia", "Canada", "India"),
     ),
-    f"{WIKIPEDIA}Community_of_Latin_American_and_Caribbean_States": (
-        ("Argentina", "Brazil", "Chile", "Mexico"),
-    ),
+    f"{WIKIPEDIA}Community_of_Latin_American_and_Caribbean_States": (("Argentina", "Brazil", "Chile", "Mexico"),),
     f"{WIKIPEDIA}Economic_Community_of_West_African_States": (
         (),
         ("Benin", "Togo", "Total"),
