@@ -15,7 +15,7 @@ from ..contracts.text import Localized, Text
 from ..contracts.units import Duration
 from .access import AccessRule
 from .merge import merge
-from .options import VARIABLE_NAME, Option
+from .options import Option, Variable
 from .resources import ProfileResources
 
 PROFILE_NAME = r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$"
@@ -104,7 +104,7 @@ class Profile(Model):
     """Shared data, scratch space, CVMFS."""
     files: tuple[WorkFile, ...] = ()
     """Files that a home receives at the start."""
-    environment: dict[Annotated[str, Field(pattern=VARIABLE_NAME)], str] = Field(default_factory=dict)
+    environment: dict[Variable, str] = Field(default_factory=dict)
     """Environment variables; what the hub sets itself can't be replaced."""
     default_url: str | None = Field(default=None, pattern="^/")
     """Page that opens first, such as ``/lab/tree/premiers-pas.ipynb``."""
@@ -127,14 +127,6 @@ class Profile(Model):
     @classmethod
     def _one_rule_alone(cls, value: Any) -> Any:
         return (value,) if isinstance(value, Mapping | AccessRule) else value
-
-    @field_validator("environment")
-    @classmethod
-    def _leaves_the_hub_its_own(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name.startswith(("JUPYTERHUB_", "JPY_")):
-                raise ValueError(Text("{name} is set by the hub itself", name=name))
-        return value
 
     @field_validator("options")
     @classmethod
@@ -206,6 +198,10 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self.profiles)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Catalogue:
+        """Return itself: nothing in it ever changes, and traitlets copies settings for every spawner."""
+        return self
 
     def get(self, name: object) -> Profile | None:
         """Return the profile of that name, None where there is none."""

@@ -6,15 +6,24 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ..contracts.model import Model
 from ..contracts.text import Localized, Text
 from .refusal import Refused
 from .resources import ProfileResources
 
+
+def not_the_hubs_own(name: str) -> str:
+    """Return the name of an environment variable, or raise ValueError for one that the hub sets itself."""
+    if name.startswith(("JUPYTERHUB_", "JPY_")):
+        raise ValueError(Text("{name} is set by the hub itself", name=name))
+    return name
+
+
 OPTION_NAME = r"^[a-z][a-z0-9_-]{0,39}$"
-VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator(not_the_hubs_own)]
+"""Name of an environment variable that a catalogue may set."""
 
 
 class Choice(Model):
@@ -28,7 +37,7 @@ class Choice(Model):
     """Image that takes the place of the profile's."""
     resources: ProfileResources | None = None
     """Resources that take the place of the profile's, key by key."""
-    environment: dict[Annotated[str, Field(pattern=VARIABLE_NAME)], str] = Field(default_factory=dict)
+    environment: dict[Variable, str] = Field(default_factory=dict)
     """Environment variables that are added."""
     default_url: str | None = Field(default=None, pattern="^/")
     """Page that opens first."""
@@ -78,7 +87,7 @@ class Option(Model):
     """Value where nothing was chosen; the first choice where it is missing."""
     image: bool = False
     """Whether the value is an image name and takes the place of the profile's image."""
-    variable: str | None = Field(default=None, pattern=VARIABLE_NAME)
+    variable: Variable | None = None
     """Environment variable that receives the value."""
 
     @model_validator(mode="after")
@@ -90,9 +99,7 @@ class Option(Model):
         if twice:
             raise ValueError(Text("the value {value} stands in choices twice", value=twice[0]))
         if self.default is not None and self.default not in values and self.text is None:
-            raise ValueError(
-                Text("a default among the choices is expected: {values}", values=", ".join(values))
-            )
+            raise ValueError(Text("a default among the choices is expected: {values}", values=", ".join(values)))
         return self
 
     @property
@@ -122,9 +129,7 @@ class Option(Model):
                 reason="option",
             )
         if len(value) > self.text.max_length or not re.fullmatch(self.text.pattern, value):
-            refused = Text(
-                "“{value}” is not accepted for “{option}”.", value=_short(value), option=self.title
-            )
+            refused = Text("“{value}” is not accepted for “{option}”.", value=_short(value), option=self.title)
             if self.text.hint:
                 refused = Text("{refused} {hint}", refused=refused, hint=self.text.hint)
             raise Refused(refused, reason="option")
@@ -150,9 +155,7 @@ def check_all(options: tuple[Option, ...], values: Mapping[str, object]) -> dict
     known = {option.name: option for option in options}
     for name in values:
         if name not in known:
-            raise Refused(
-                Text("This profile has no option “{option}”.", option=_short(str(name))), reason="option"
-            )
+            raise Refused(Text("This profile has no option “{option}”.", option=_short(str(name))), reason="option")
     answers: dict[str, str] = {}
     for option in options:
         value = values.get(option.name)

@@ -31,9 +31,7 @@ class Resolved:
     @property
     def record(self) -> ServerRecord:
         """What other parts learn of it."""
-        return ServerRecord(
-            profile=self.profile.name, options=dict(self.options), resources=self.resources.counted()
-        )
+        return ServerRecord(profile=self.profile.name, options=dict(self.options), resources=self.resources.counted())
 
     @property
     def user_options(self) -> dict[str, Any]:
@@ -52,9 +50,7 @@ def why_not(profile: Profile, person: Person, capabilities: Capabilities) -> Ref
     return None
 
 
-def resolve(
-    catalogue: Catalogue, user_options: object, person: Person, capabilities: Capabilities
-) -> Resolved:
+def resolve(catalogue: Catalogue, user_options: object, person: Person, capabilities: Capabilities) -> Resolved:
     """Return what is to be started; raise `Refused` for all that the catalogue does not give this person.
 
     ``user_options`` is what the form, the REST API, a link or an earlier start left: nothing about it is
@@ -148,12 +144,8 @@ def _unknown(name: str, catalogue: Catalogue, person: Person, capabilities: Capa
     offered = _offered(catalogue, person, capabilities)
     near = difflib.get_close_matches(name, offered.split(", "), n=1)
     if near:
-        return Text(
-            "The profile “{name}” does not exist here. Did you mean {near}?", name=name[:80], near=near[0]
-        )
-    return Text(
-        "The profile “{name}” does not exist here. There are: {names}.", name=name[:80], names=offered
-    )
+        return Text("The profile “{name}” does not exist here. Did you mean {near}?", name=name[:80], near=near[0])
+    return Text("The profile “{name}” does not exist here. There are: {names}.", name=name[:80], names=offered)
 
 
 def _offered(catalogue: Catalogue, person: Person, capabilities: Capabilities) -> str:

@@ -44,9 +44,7 @@ class _Share(Model):
         return self
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         both = handler(schema)
         properties = handler.resolve_ref_schema(both).get("properties", {})
         return {"anyOf": [properties["limit"], both]} if "limit" in properties else both
@@ -89,9 +87,7 @@ class ProfileResources(Model):
     @model_validator(mode="after")
     def _a_type_wants_a_gpu(self) -> Self:
         if self.gpu_type is not None and self.gpu == 0:
-            raise ValueError(
-                Text("gpu_type names a kind of GPU, but gpu is 0: give gpu, or leave gpu_type out")
-            )
+            raise ValueError(Text("gpu_type names a kind of GPU, but gpu is 0: give gpu, or leave gpu_type out"))
         return self
 
     def changed_by(self, over: ProfileResources) -> ProfileResources:

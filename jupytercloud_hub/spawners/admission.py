@@ -1,0 +1,64 @@
+"""Asks the quota service whether a server may start, holds its place, and gives it back."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import httpx
+from pydantic import ValidationError
+
+from ..contracts.admission import (
+    ADMISSION_PATH,
+    ADMISSION_SECONDS,
+    AdmissionAnswer,
+    Confirm,
+    Release,
+    Reserve,
+)
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, httpx.AsyncClient]] = WeakKeyDictionary()
+
+
+class NoAnswerError(Exception):
+    """The quota service did not answer in time, or not in words that the contract knows."""
+
+
+class Admission:
+    """The client of one quota service; the connections are shared by all spawners of the hub's loop."""
+
+    def __init__(self, url: str, token: str, timeout: float = ADMISSION_SECONDS) -> None:
+        self._address = f"{url.rstrip('/')}/{ADMISSION_PATH}"
+        self._headers = {"Authorization": f"token {token}", "Content-Type": "application/json"}
+        self._timeout = timeout
+        self._direct = urlsplit(url).hostname in _LOOPBACK
+
+    async def send(self, message: Reserve | Confirm | Release) -> AdmissionAnswer:
+        """Return the service's answer. Raises `NoAnswerError` after the timeout (seconds) at the latest."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._client().post(
+                    self._address, content=message.model_dump_json(), headers=self._headers
+                )
+            if answer.status_code != httpx.codes.OK:
+                raise NoAnswerError(f"{message.action}: HTTP {answer.status_code} {answer.text[:200]}")
+            return AdmissionAnswer.model_validate_json(answer.content)
+        except TimeoutError:
+            raise NoAnswerError(f"{message.action}: no answer within {self._timeout:g} s") from None
+        except httpx.HTTPError as error:
+            raise NoAnswerError(f"{message.action}: {type(error).__name__} {error}") from None
+        except ValidationError as error:
+            raise NoAnswerError(f"{message.action}: an answer of another shape ({error.error_count()})") from None
+
+    def _client(self) -> httpx.AsyncClient:
+        clients = _clients.setdefault(asyncio.get_running_loop(), {})
+        if self._direct not in clients:
+            # loopback never goes through a proxy, whatever the environment says
+            clients[self._direct] = httpx.AsyncClient(
+                trust_env=not self._direct,
+                timeout=None,  # noqa: S113 - bounded as a whole above
+                limits=httpx.Limits(max_connections=50, max_keepalive_connections=10),
+            )
+        return clients[self._direct]

@@ -1,0 +1,219 @@
+"""Lets a spawner start what the catalogue gives: form, links, judgement of the choice, what it sets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import TypeAdapter
+from traitlets import Dict, Instance, List, Unicode, Union, default
+from traitlets.config import Configurable
+
+from ..contracts.person import Person
+from ..contracts.server_record import ServerRecord
+from ..contracts.text import Language, Text
+from ..profiles.catalogue import Catalogue, Profile, Profiles
+from ..profiles.refusal import Refused
+from ..profiles.resolve import Resolved, resolve
+from ..profiles.resources import Capabilities
+from ..web.hub_pages import request_language
+from ..web.i18n import render
+from .form import FormPage
+from .refusal import StartRefused
+
+
+@lru_cache(maxsize=32)
+def _catalogue(text: str) -> Catalogue:
+    return Catalogue(TypeAdapter(Profiles).validate_python(json.loads(text)))
+
+
+@lru_cache(maxsize=32)
+def _page(catalogue: Catalogue, capabilities: str, contact: str) -> FormPage:
+    return FormPage(catalogue, Capabilities.model_validate_json(capabilities), contact)
+
+
+if TYPE_CHECKING:
+    from jupyterhub.spawner import Spawner as _Base
+else:
+    _Base = Configurable
+
+
+class ChoiceMixin(_Base):  # type: ignore[misc]
+    """Catalogue, form and choice, for any spawner."""
+
+    profiles = Union(
+        [Instance(Catalogue), List(Dict())],
+        default_value=[],
+        help="""
+        The catalogue: what people can start.
+
+        A list of mappings, written as under ``profiles:`` in ``jupytercloud.yaml``, for instance
+        ``[{"name": "small", "title": "Small", "resources": {"cpu": 1, "memory": "2 GiB"}}]``; or the
+        `Catalogue` that ``configure`` makes of that file.
+        """,
+    ).tag(config=True)
+
+    site = Unicode(
+        "",
+        help="""
+        Short name of this hub, the same as ``site.name`` in ``jupytercloud.yaml``.
+
+        Stands in labels and in the quota service's ledger; ``access.sites`` of a profile is compared to it.
+        """,
+    ).tag(config=True)
+
+    contact = Unicode(
+        "",
+        help="""
+        E-mail or web address of those who help.
+
+        Named on the form when there is nothing that a person can start.
+        """,
+    ).tag(config=True)
+
+    gpus = Dict(
+        help="""
+        GPU types of this site, each with the most that one server can get.
+
+        A profile that asks for another type, or for more, is shown greyed with the reason, and refused
+        whatever way it is asked for. Example: ``{"a100": 4, "a100-1g.5gb": 7}``.
+        """,
+    ).tag(config=True)
+
+    backend: ClassVar[str] = ""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._resolved: Resolved | None = None
+        self._record: ServerRecord | None = None
+        self._prefill: dict[str, Any] | None = None
+        self._form_language: Language | None = None
+        self._before: dict[str, Any] = {}
+        super().__init__(**kwargs)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The profiles of this hub."""
+        if isinstance(self.profiles, Catalogue):
+            return self.profiles
+        return _catalogue(json.dumps(list(self.profiles), sort_keys=True))
+
+    def capabilities(self) -> Capabilities:
+        """Return what this backend gives at this site; each backend says it for itself."""
+        return Capabilities(backend=self.backend, gpus=dict(self.gpus), site=self.site or None)
+
+    @property
+    def form_page(self) -> FormPage:
+        """The spawn form, compiled once for all people."""
+        return _page(self.catalogue, self.capabilities().model_dump_json(), self.contact)
+
+    @property
+    def person(self) -> Person:
+        """Whose server this is, from what the authenticator published."""
+        user = self.user
+        return Person.from_hub_user(
+            {
+                "name": user.name,
+                "user_info": getattr(user, "user_info", None),
+                "groups": [group.name for group in user.groups],
+                "admin": bool(user.admin),
+            }
+        )
+
+    @property
+    def language(self) -> Language:
+        """The language to speak: of the request at hand, else what her last form or her login left."""
+        handler = getattr(self, "handler", None)
+        if handler is not None:
+            self._form_language = request_language(handler, self.user)
+        return self._form_language or request_language(None, self.user)
+
+    def words(self, text: Text) -> str:
+        """Return a sentence in her language."""
+        return render(text, self.language)
+
+    @default("options_form")
+    def _default_options_form(self) -> Callable[[Any], str]:
+        return lambda spawner: spawner.render_form()
+
+    def render_form(self) -> str:
+        """Return the form, with a link's wishes or the last choice filled in."""
+        last = self._prefill or self.user_options
+        self._prefill = None
+        return self.form_page.render(self.person, self.language, last)
+
+    @default("options_from_form")
+    def _default_options_from_form(self) -> Callable[..., dict[str, Any]]:
+        return self.read_form
+
+    def read_form(self, form_data: Mapping[str, list[Any]]) -> dict[str, Any]:
+        """Return user options from what the form posted."""
+        try:
+            return self.form_page.plan.read(form_data)
+        except Refused as no:
+            raise self.refused(no) from None
+
+    def options_from_query(self, query_data: Mapping[str, list[str]]) -> dict[str, Any]:
+        """Fill in the form from a link, and never start from one: that needs the person's own click.
+
+        JupyterHub starts whatever this returns, and shows the form when it raises; hence an exception that
+        says nothing and carries the status of a page that is fine.
+        """
+        self._prefill = self.form_page.plan.read_link(query_data)
+        raise StartRefused("", reason="link", status_code=200, log_message="a link fills in the form")
+
+    @default("apply_user_options")
+    def _default_apply_user_options(self) -> Callable[[Any, Any], None]:
+        return lambda spawner, user_options: spawner.resolve_options(user_options)
+
+    def resolve_options(self, user_options: object) -> None:
+        """Judge a choice, whatever way it came, and set this spawner to it. Raises `StartRefused`."""
+        self._resolved = None
+        try:
+            resolved = resolve(self.catalogue, user_options, self.person, self.capabilities())
+        except Refused as no:
+            raise self.refused(no) from None
+        self.user_options = resolved.user_options
+        if self.orm_spawner is not None:
+            self.orm_spawner.user_options = resolved.user_options
+        self._restore()
+        self.apply(resolved)
+        self._resolved, self._record = resolved, resolved.record
+
+    def refused(self, no: Refused) -> StartRefused:
+        """Return a refusal of the catalogue as the hub raises it."""
+        return StartRefused(self.words(no.text), reason=no.reason, status_code=no.status, log_message=str(no))
+
+    def apply(self, resolved: Resolved) -> None:
+        """Set this spawner's traits for one start; backends extend it with what is theirs."""
+        profile, resources = resolved.profile, resolved.resources
+        if profile.command:
+            self.replace("cmd", list(profile.command))
+        if resolved.environment:
+            self.replace("environment", {**self.environment, **resolved.environment})
+        if resolved.default_url:
+            self.replace("default_url", resolved.default_url)
+        if profile.timeouts.start:
+            self.replace("start_timeout", round(profile.timeouts.start.total_seconds()))
+        if profile.timeouts.http:
+            self.replace("http_timeout", round(profile.timeouts.http.total_seconds()))
+        self.replace("cpu_limit", resources.cpu.limit)
+        self.replace("cpu_guarantee", resources.cpu.guarantee)
+        self.replace("mem_limit", resources.memory.limit)
+        self.replace("mem_guarantee", resources.memory.guarantee)
+
+    def replace(self, trait: str, value: Any) -> None:
+        """Set a trait for this start only: the next one begins from what the administrator set."""
+        self._before.setdefault(trait, getattr(self, trait))
+        setattr(self, trait, value)
+
+    def _restore(self) -> None:
+        for trait, value in self._before.items():
+            setattr(self, trait, value)
+        self._before.clear()
+
+    @property
+    def profile(self) -> Profile | None:
+        """The profile of this start, once it is resolved."""
+        return self._resolved.profile if self._resolved else None

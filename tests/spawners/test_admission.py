@@ -1,0 +1,154 @@
+"""The quota service's answers come from a real HTTP server that keeps what it was told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+from tornado.web import Application, RequestHandler
+
+from jupytercloud_hub.contracts.admission import AdmissionAnswer, Refusal, Reserve, admission_request
+from tests.support.hub import Visitor, text_of
+
+from .test_local import rest, settled, start
+
+ADMITTED = AdmissionAnswer(verdict="admitted", expires=datetime.now(UTC) + timedelta(minutes=5))
+REFUSED = AdmissionAnswer(
+    verdict="refused",
+    message="Votre budget du mois est épuisé : 100 % utilisés.",
+    refusal=Refusal(rule="month", account="person", name="amelie", measure="units", limit=10, used=10, asked=1),
+)
+
+
+class Quotas:
+    """A quota service that answers what a test wants."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+        self.tokens: set[str] = set()
+        self.answer = ADMITTED
+        self.delay = 0.0
+        self.status = 200
+        sock, port = bind_unused_port()
+        outer = self
+
+        class Handler(RequestHandler):
+            async def post(self) -> None:
+                message = admission_request.validate_json(self.request.body)
+                outer.heard.append(message)
+                outer.tokens.add(self.request.headers["Authorization"])
+                await asyncio.sleep(outer.delay)
+                self.set_status(outer.status)
+                if isinstance(message, Reserve):
+                    self.write(outer.answer.model_dump_json())
+                else:
+                    self.write(AdmissionAnswer(verdict=f"{message.action}ed".replace("ee", "e")).model_dump_json())
+
+        self.server = HTTPServer(Application([("/services/quotas/api/v1/admission", Handler)]))
+        self.server.add_socket(sock)
+        self.url = f"http://127.0.0.1:{port}/services/quotas/"
+
+    @property
+    def actions(self) -> list[str]:
+        return [message.action for message in self.heard]
+
+
+@pytest.fixture
+async def quotas(config: Any) -> AsyncIterator[Quotas]:
+    service = Quotas()
+    config.ProfileMixin.quota_url = service.url
+    config.ProfileMixin.quota_token = "hub-token"
+    yield service
+    service.server.stop()
+    await service.server.close_all_connections()
+
+
+async def test_place_is_reserved_before_confirmed_after_and_released_at_the_end(hub: Any, quotas: Quotas) -> None:
+    app = await hub()
+    async with Visitor(app) as visitor:
+        await visitor.log_in("amelie")
+        await start(visitor, "physics", size="big")
+    spawner = await settled(app, "amelie")
+    started = spawner.orm_spawner.started
+    assert quotas.actions == ["reserve", "confirm"]
+    await app.users["amelie"].stop()
+    assert quotas.actions == ["reserve", "confirm", "release"]
+    assert len({message.key for message in quotas.heard}) == 1
+    asked = quotas.heard[0]
+    assert asked.key.started == started.replace(tzinfo=UTC)
+    assert (asked.key.hub, asked.key.user, asked.key.server) == ("grenoble", "amelie", "")
+    assert asked.record.profile == "physics"
+    assert asked.record.options == {"size": "big", "tag": "plain"}
+    assert asked.person.groups == ("physique",)
+    assert asked.person.home_organization == "univ-grenoble-alpes.fr"
+    assert asked.language == "fr"
+    assert quotas.tokens == {"token hub-token"}
+
+
+async def test_refusal_is_told_in_its_own_words_and_nothing_starts(hub: Any, quotas: Quotas) -> None:
+    quotas.answer = REFUSED
+    app = await hub()
+    async with Visitor(app) as visitor:
+        await visitor.log_in("amelie")
+        page = await start(visitor, "lab")
+    assert page.status_code == 403
+    assert "Votre budget du mois est épuisé : 100 % utilisés." in text_of(page.text)
+    assert not app.users["amelie"].spawners[""].active
+    assert quotas.actions == ["reserve"]
+
+
+async def test_start_that_failed_gives_its_place_back(hub: Any, config: Any, quotas: Quotas) -> None:
+    config.ProfileLocalSpawner.environment["FAIL"] = "x"
+    app = await hub()
+    async with Visitor(app) as visitor:
+        await visitor.log_in("amelie")
+        await start(visitor, "lab")
+        await settled(app, "amelie")
+    assert quotas.actions == ["reserve", "release"]
+
+
+async def test_administrators_own_hook_comes_first_and_its_refusal_reserves_nothing(
+    hub: Any, config: Any, quotas: Quotas
+) -> None:
+    order = []
+
+    async def own(spawner: Any) -> None:
+        order.append(list(quotas.actions))
+
+    config.Spawner.pre_spawn_hook = own
+    app = await hub()
+    async with Visitor(app) as visitor:
+        await visitor.log_in("amelie")
+        await start(visitor, "lab")
+    assert (await settled(app, "amelie")).ready
+    assert order == [[]]
+
+
+@pytest.mark.parametrize(("setting", "status"), [("allow", 201), ("refuse", 503)])
+async def test_silent_service_costs_half_a_second_and_then_the_setting_decides(
+    hub: Any, config: Any, quotas: Quotas, setting: str, status: int
+) -> None:
+    config.ProfileMixin.when_unavailable = setting
+    quotas.delay = 3
+    app = await hub()
+    async with Visitor(app) as visitor:
+        await visitor.log_in("bob")
+    began = asyncio.get_running_loop().time()
+    answer = await rest(app, "bob", {"profile": "lab"})
+    assert answer.status_code == status, answer.text
+    assert asyncio.get_running_loop().time() - began < 4
+    if setting == "refuse":
+        assert "try again in a minute" in answer.json()["message"]
+
+
+async def test_answer_of_another_shape_is_no_answer(hub: Any, config: Any, quotas: Quotas) -> None:
+    config.ProfileMixin.when_unavailable = "refuse"
+    quotas.status = 500
+    app = await hub()
+    async with Visitor(app) as visitor:
+        await visitor.log_in("bob")
+    answer = await rest(app, "bob", {"profile": "lab"})
+    assert answer.status_code == 503
