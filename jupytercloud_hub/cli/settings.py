@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..contracts.text import Text
-from ..settings import Settings, SettingsError, load
+from ..settings import SettingsError, load
 from .common import WRONG, config_option, json_option, load_or_fail, print_json, say
 
 
@@ -66,11 +66,9 @@ def schema() -> None:
       # first line of jupytercloud.yaml:
       # yaml-language-server: $schema=jupytercloud.schema.json
     """
-    described = Settings.model_json_schema()
-    described["properties"].pop("file", None)
-    described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    described["title"] = "jupytercloud.yaml"
-    print_json(described)
+    from ..settings.schema import json_schema
+
+    print_json(json_schema())
 
 
 @command.command()

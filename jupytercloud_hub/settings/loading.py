@@ -130,6 +130,8 @@ def _sorted(problems: list[Problem]) -> list[Problem]:
 
 def _at(data: Any, key: Key) -> Any:
     for part in key:
+        if isinstance(data, str):  # one name where a list may stand
+            return data
         try:
             data = data[part]
         except (KeyError, IndexError, TypeError):

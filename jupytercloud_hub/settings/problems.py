@@ -107,22 +107,23 @@ def one_for_each_place(errors: Sequence[dict[str, Any]], written: Container[Key]
     places: dict[Key, dict[str, Any]] = {}
     for error in errors:
         key = as_written(error, written)
+        if _inherited(error, errors, written):
+            continue
         if key not in places:
             places[key] = error
         elif str(rule_of(places[key])) != str(rule_of(error)) and len(error["loc"]) > len(key):
             both = Text("{rule}; or: {other}", rule=rule_of(places[key]), other=rule_of(error))
             places[key] = {**places[key], "ctx": {"error": ValueError(both)}}
-    return [error for error in places.values() if not _inherited(error, errors, written)]
+    return list(places.values())
 
 
 def _inherited(error: dict[str, Any], errors: Sequence[dict[str, Any]], written: Container[Key]) -> bool:
-    place = tuple(error["loc"])
-    if place in written or len(place) < 3 or error["type"] == "missing":
-        return False
+    """Whether another item of the same list has the mistake too, and it is written there."""
+    place, depth = error["loc"], len(as_written(error, written))
     return any(
-        (other["loc"][0], other["loc"][2:], other["type"]) == (place[0], place[2:], error["type"])
+        (other["loc"][:1], other["loc"][2:], other["type"]) == (place[:1], place[2:], error["type"])
+        and depth < len(as_written(other, written))
         for other in errors
-        if other is not error and len(other["loc"]) == len(place) and tuple(other["loc"]) in written
     )
 
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from ..contracts.model import Model
 from ..contracts.text import Localized
@@ -53,6 +53,7 @@ def _rates(value: object) -> object:
 Window = Annotated[
     Literal["month", "academic-year"] | timedelta,
     BeforeValidator(_window),
+    PlainSerializer(lambda value: value if isinstance(value, str) else f"{value.days} d", return_type=str),
     WithJsonSchema({"type": "string", "examples": ["month", "academic-year", "30 d"]}),
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]

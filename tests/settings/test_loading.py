@@ -200,13 +200,7 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
 
 
 def test_a_merged_key_keeps_the_place_where_it_is_overridden(problems):
-    text = SINGLE + (
-        "profiles:\n"
-        "  - &a {name: a, title: A, idle: 1 h}\n"
-        "  - <<: *a\n"
-        "    name: b\n"
-        "    idle: soon\n"
-    )
+    text = SINGLE + ("profiles:\n  - &a {name: a, title: A, idle: 1 h}\n  - <<: *a\n    name: b\n    idle: soon\n")
     (problem,) = problems(text)
     assert (problem.line, problem.path) == (8, "profiles[1].idle")
 
@@ -259,6 +253,11 @@ def test_what_two_sections_say_against_each_other_is_told_at_its_line(problems, 
     (problem,) = problems(text)
     assert problem.path == path
     assert problem.line > 0
+
+
+def test_one_name_where_a_list_may_stand_is_shown_whole(problems):
+    (problem,) = problems(SINGLE + "culling: {rules: [{name: r, idle: 1 h, profiles: labo}]}\n")
+    assert (problem.path, problem.value) == ("culling.rules[0].profiles[0]", "labo")
 
 
 def test_a_list_that_misses_by_little_names_what_was_meant(problems):
