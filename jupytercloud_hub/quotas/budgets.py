@@ -133,9 +133,7 @@ def judge(
     return None
 
 
-def _too_much_at_once(
-    resources: Resources, account: Account, budget: Budget, holding: Holding
-) -> Refusal | None:
+def _too_much_at_once(resources: Resources, account: Account, budget: Budget, holding: Holding) -> Refusal | None:
     most = budget.concurrent
     asked: tuple[tuple[str, float | None, float, float], ...] = (
         ("servers", most.servers, holding.servers, 1),
@@ -148,7 +146,7 @@ def _too_much_at_once(
                 rule=budget.name,
                 account=account.kind,
                 name=account.name,
-                measure=measure,  # type: ignore[arg-type]
+                measure=measure,
                 limit=limit,
                 used=used,
                 asked=more,

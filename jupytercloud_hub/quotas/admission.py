@@ -1,0 +1,100 @@
+"""Answers the spawner: reserve, confirm, release (`contracts.admission` has the promises)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..contracts.admission import AdmissionAnswer, Confirm, Release, Reserve
+from ..contracts.text import Text
+from ..settings.quotas import QuotasSettings
+from ..settings.site import SiteSettings
+from ..web.errors import PublicError
+from ..web.i18n import render
+from .budgets import accounts_of, judge, levels_reached
+from .ledger import Ledger, moment_of
+from .tables import PLACE, RUNNING
+from .usage import Reader
+from .words import refusal_text, warning_text
+
+
+class Admission:
+    """Judges starts against the budgets, and keeps their places in the ledger."""
+
+    def __init__(self, ledger: Ledger, reader: Reader, settings: QuotasSettings, site: SiteSettings) -> None:
+        self._ledger = ledger
+        self._reader = reader
+        self._settings = settings
+        self._site = site
+
+    async def answer(self, message: Reserve | Confirm | Release, now: datetime) -> AdmissionAnswer:
+        """Return the answer to a message. Raises `PublicError` 400 or 409 for one that can't be followed."""
+        if message.key.hub != self._ledger.hub:
+            raise PublicError(
+                400,
+                "other-hub",
+                Text("Another hub's server"),
+                Text("This ledger is that of {here}, not of {hub}.", here=self._ledger.hub, hub=message.key.hub),
+            )
+        match message:
+            case Reserve():
+                return await self._reserve(message, now)
+            case Confirm():
+                return await self._confirm(message)
+            case Release():
+                return await self._release(message, now)
+
+    async def _reserve(self, message: Reserve, now: datetime) -> AdmissionAnswer:
+        if message.person.username != message.key.user:
+            raise PublicError(
+                400, "other-person", Text("Another person's server"), Text("person.username is not key.user.")
+            )
+        accounts = accounts_of(message.person, self._ledger.hub)
+        async with self._ledger.writing() as session:
+            known = await self._ledger.find(session, message.key)
+            if known is not None:
+                expires = moment_of(known.expires_s) if known.expires_s else None
+                return AdmissionAnswer(verdict="admitted", expires=expires)
+            await self._ledger.lapse(session, now)
+            standings, holdings = await self._reader.standings(session, accounts, message.person, now)
+            resources = message.record.resources
+            least = self._ledger.prices.least(resources, self._settings.least, now)
+            refused = judge(resources, least, standings, holdings)
+            if refused:
+                contact = refused.budget.contact or self._site.contact
+                text = refusal_text(refused, self._settings.least, contact, self._site.timezone)
+                return AdmissionAnswer(
+                    verdict="refused",
+                    message=render(text, message.language).strip(),
+                    refusal=refused.refusal,
+                )
+            expires = now + self._settings.place
+            await self._ledger.open(session, message.key, message.record, accounts, place_until=expires)
+        reached = [each for each in standings if levels_reached(each, self._settings.warn_at)]
+        warning = max(reached, key=lambda standing: standing.percent, default=None)
+        text_of = warning_text(warning, self._site.timezone) if warning else None
+        return AdmissionAnswer(
+            verdict="admitted",
+            expires=expires,
+            message=render(text_of, message.language) if text_of else None,
+        )
+
+    async def _confirm(self, message: Confirm) -> AdmissionAnswer:
+        async with self._ledger.writing() as session:
+            interval = await self._ledger.find(session, message.key)
+            over = interval is not None and interval.state not in (PLACE, RUNNING)
+            if interval is None or (over and interval.closed_by == "release"):
+                raise PublicError(
+                    409,
+                    "not-reserved",
+                    Text("No such place"),
+                    Text("This start was never reserved, or is over."),
+                )
+            await self._ledger.begin(session, interval)
+        return AdmissionAnswer(verdict="confirmed")
+
+    async def _release(self, message: Release, now: datetime) -> AdmissionAnswer:
+        async with self._ledger.writing() as session:
+            interval = await self._ledger.find(session, message.key)
+            if interval is not None:
+                await self._ledger.close(session, interval, min(message.ended or now, now), "release")
+        return AdmissionAnswer(verdict="released")

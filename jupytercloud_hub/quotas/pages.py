@@ -1,0 +1,159 @@
+"""The quota service's addresses: the person's page, and the API for her, the spawner and the culler."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from typing import TYPE_CHECKING, cast
+
+from pydantic import RootModel
+from tornado.web import authenticated
+
+from ..contracts.admission import ADMISSION_SCOPE, AdmissionRequest
+from ..contracts.stops import StopList
+from ..contracts.text import Text
+from ..settings.configure.names import STOPS_SCOPE
+from ..web.errors import PublicError, forbidden
+from ..web.handlers import ApiHandler, BaseHandler, PageHandler
+from . import words
+from .budgets import Account
+from .chart import chart
+from .notices import started_of
+from .report import DayView, Overview, UsageReport, overview, report
+
+if TYPE_CHECKING:
+    from .service import QuotasService
+
+DAYS = 30
+MOST_DAYS = 366
+
+
+class _Body(RootModel[AdmissionRequest]):
+    root: AdmissionRequest
+
+
+def _days(handler: BaseHandler) -> int:
+    """Return how many days are asked for. Raises `PublicError` 400."""
+    asked = handler.get_query_argument("days", str(DAYS))
+    if not asked.isascii() or not asked.isdigit() or not 1 <= int(asked) <= MOST_DAYS:
+        raise PublicError(
+            400,
+            "bad-days",
+            Text("This period can't be shown"),
+            Text("days is a whole number from 1 to {most}.", most=MOST_DAYS),
+        )
+    return int(asked)
+
+
+def _service(handler: BaseHandler) -> QuotasService:
+    return cast("QuotasService", handler.service)
+
+
+async def _own(handler: BaseHandler, days: int) -> Overview:
+    person = handler.person
+    service = _service(handler)
+    return await overview(service.reader, Account("person", person.username), person, service.now(), days)
+
+
+class PersonPage(PageHandler):
+    """What I used, what is left, and when there is more."""
+
+    @authenticated
+    async def get(self) -> None:
+        found = await _own(self, _days(self))
+        values = [(each.day, each.profile, each.usage.measured("units")) for each in found.days]
+        self.render_page(
+            "quotas/person.html",
+            found=found,
+            picture=chart(values, found.first, found.last),
+            titles=_service(self).profile_titles(self.language),
+            words=words,
+            started_of=started_of,
+        )
+
+
+class AdmissionHandler(ApiHandler):
+    """May this server start? For the hub's own token only."""
+
+    required_scopes = (ADMISSION_SCOPE,)
+
+    async def post(self) -> None:
+        began = time.perf_counter()
+        service = _service(self)
+        message = self.json_body(_Body).root
+        answer = await service.admission.answer(message, service.now())
+        service.metrics.admissions.labels(answer.verdict).inc()
+        service.metrics.admission_seconds.observe(time.perf_counter() - began)
+        self.write_model(answer)
+
+    def check_xsrf_cookie(self) -> None:
+        """A token in the Authorization header is no cookie that another site could make a browser send."""
+
+
+class StopsHandler(ApiHandler):
+    """Whom the culler is to stop, and why."""
+
+    required_scopes = (STOPS_SCOPE,)
+
+    async def get(self) -> None:
+        service = _service(self)
+        now = service.now()
+        stops = await service.notices.stops(now, service.settings.site.timezone)
+        self.write_model(StopList(generated=now, stops=tuple(stops)))
+
+
+class UsageHandler(ApiHandler):
+    """What I used; an administrator may name somebody else."""
+
+    async def get(self) -> None:
+        self.write_model(await self.usage())
+
+    async def usage(self) -> UsageReport:
+        """Return the report that is asked for. Raises `PublicError` 403 for somebody else's."""
+        service = _service(self)
+        wanted = self.get_query_argument("user", None)
+        if wanted is None or wanted == self.person.username:
+            found = await _own(self, _days(self))
+        elif self.person.admin:
+            account = Account("person", wanted)
+            person = service.collector.people.get(wanted)
+            found = await overview(service.reader, account, person, service.now(), _days(self))
+        else:
+            raise forbidden()
+        return report(found, service.ledger.hub, self.language)
+
+
+class ExportHandler(UsageHandler):
+    """The same as a file: what was used by day and profile."""
+
+    async def get(self, form: str) -> None:  # type: ignore[override]
+        found = await self.usage()
+        name = f"usage-{found.hub}-{found.name}-{found.first}-{found.last}.{form}"
+        safe = "".join(char if (char.isalnum() and char.isascii()) or char in "-._" else "_" for char in name)
+        self.set_header("Content-Disposition", f'attachment; filename="{safe}"')
+        if form == "json":
+            self.write_model(found)
+            return
+        self.set_header("Content-Type", "text/csv; charset=utf-8")
+        self.write(as_csv(found.days))
+
+
+def as_csv(days: tuple[DayView, ...]) -> str:
+    """Return days as RFC 4180 text with a header line."""
+    text = io.StringIO()
+    columns = list(DayView.model_fields)
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    for each in days:
+        writer.writerow({key: "" if value is None else value for key, value in each.model_dump(mode="json").items()})
+    return text.getvalue()
+
+
+HANDLERS = [
+    (r"", PersonPage),
+    (r"api/v1/admission", AdmissionHandler),
+    (r"api/v1/stops", StopsHandler),
+    (r"api/v1/usage", UsageHandler),
+    (r"api/v1/export\.(csv|json)", ExportHandler),
+]

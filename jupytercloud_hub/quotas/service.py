@@ -1,0 +1,127 @@
+"""The quota service beside the hub: the ledger's keeper, its pages and its API."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from ..contracts.person import Person
+from ..contracts.text import Language
+from ..hubapi import HubApi, HubApiError
+from ..settings.quotas import QuotasSettings
+from ..storage import Database
+from ..web.service import Service
+from . import pages
+from .admission import Admission
+from .collector import Collector
+from .ledger import Ledger, Prices
+from .metrics import Metrics
+from .notices import Notices
+from .usage import Reader
+
+log = logging.getLogger("jupytercloud.quotas")
+
+PART = "quotas"
+SOON_SECONDS = 2.0
+"""After a look that failed the next one comes so soon (or after a heartbeat, if that is sooner)."""
+LATE = 3
+"""Heartbeats without a look after which the service says that it is unwell."""
+
+
+def open_ledger(settings: Any, database: Database) -> tuple[Ledger, Reader]:
+    """Return the ledger of a hub and its reader, as its settings say."""
+    quotas: QuotasSettings = settings.quotas or QuotasSettings()
+    ledger = Ledger(database, settings.site.name, Prices(quotas.tariff, settings.site.zone))
+    return ledger, Reader(ledger, quotas)
+
+
+class QuotasService(Service):
+    """Counts what runs, judges what wants to start, says what is left."""
+
+    name = "quotas"
+
+    ledger: Ledger
+    reader: Reader
+    admission: Admission
+    collector: Collector
+    notices: Notices
+
+    @property
+    def quotas(self) -> QuotasSettings:
+        """The section ``quotas:``; without one, everything is counted and nothing refused."""
+        return self.settings.quotas or QuotasSettings()
+
+    async def start(self) -> None:
+        """Open the ledger, and reconcile it with the hub as soon as the hub answers."""
+        self._database = Database(self.settings.database_url(PART), PART)
+        await self._database.upgrade()
+        self.metrics = Metrics(self.registry)
+        self.ledger, self.reader = open_ledger(self.settings, self._database)
+        self.admission = Admission(self.ledger, self.reader, self.quotas, self.settings.site)
+        self._hub = HubApi(self.context.api_url, self.context.api_token)
+        self.collector = Collector(self.ledger, self._hub, self.settings, self.metrics, self.now)
+        self.notices = Notices(self.ledger, self.reader, self._person)
+        self._last_error: str | None = "the hub was not read yet"
+        self._looked = self.now()
+        self._task = asyncio.create_task(self._looks())
+
+    async def stop(self) -> None:
+        """End; what is not counted yet is counted by the next process."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._hub.close()
+        await self._database.close()
+
+    def handlers(self) -> list[tuple[Any, ...]]:
+        """Return the pages and the API."""
+        return list(pages.HANDLERS)
+
+    async def health(self) -> tuple[bool, dict[str, Any]]:
+        """Well when the ledger answers and the hub was read lately."""
+        try:
+            await self._database.ping()
+        except Exception as error:  # whatever the driver raises: the ledger is away
+            return False, {"ledger": type(error).__name__}
+        late = self.now() - self._looked > LATE * self.quotas.heartbeat
+        detail = {"last_look": self._looked.isoformat(), "last_error": self._last_error}
+        return not (late and self._last_error), detail
+
+    def profile_titles(self, language: Language) -> dict[str, str]:
+        """Return the titles of the profiles that people know them by."""
+        return {profile.name: profile.title.in_(language) for profile in self.settings.profiles if profile.title}
+
+    async def look(self) -> None:
+        """One heartbeat: count, close, adopt, warn."""
+        with self.metrics.look_seconds.time():
+            found = await self.collector.look()
+            await self.notices.refresh(self.now())
+        if found.adopted or found.closed:
+            log.info("ledger and hub agree: %d adopted, %d closed", found.adopted, found.closed)
+        self._looked = found.as_of
+        self.metrics.last_look.set(found.as_of.timestamp())
+
+    async def _looks(self) -> None:
+        period = self.quotas.heartbeat.total_seconds()
+        loop = asyncio.get_running_loop()
+        while True:
+            began, pause = loop.time(), period
+            try:
+                await self.look()
+                self._last_error = None
+                self.metrics.looks.labels("done").inc()
+            except HubApiError as error:
+                self._failed(f"the hub: {error}")
+                log.warning("the hub was not read: %s", error)
+                pause = min(SOON_SECONDS, period)
+            except Exception as error:
+                self._failed(type(error).__name__)
+                log.exception("the heartbeat broke; the next one counts what it missed")
+            await asyncio.sleep(max(0.0, pause - (loop.time() - began)))
+
+    def _failed(self, error: str) -> None:
+        self._last_error = error
+        self.metrics.looks.labels("failed").inc()
+
+    def _person(self, username: str) -> Person | None:
+        return self.collector.people.get(username)
