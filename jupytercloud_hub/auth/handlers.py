@@ -8,7 +8,7 @@ from typing import Any
 from jupyterhub.handlers.base import BaseHandler
 from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, OAuthLogoutHandler
 
-from ..contracts.text import LANGUAGES, Text
+from ..contracts.text import LANGUAGES
 from ..web.errors import PublicError
 from . import metrics
 from .oidc.discovery import ProviderMetadata
@@ -237,14 +237,3 @@ class LoggedOutHandler(HubPage):
 
     def get(self) -> None:
         self.show("auth/logged-out.html", everywhere=True, again=self.login_address())
-
-
-def unexpected(reason: str) -> LoginProblem:
-    """Return the page for what should not have happened, without its details."""
-    return LoginProblem(
-        500,
-        reason,
-        Text("Something broke on our side"),
-        Text("Your files are not touched. The people who run this hub find the details in its log."),
-        what_to_do=Text("Try again in a minute; if it stays, write to the contact below."),
-    )
