@@ -11,7 +11,7 @@ from ..settings.site import SiteSettings
 from ..web.errors import PublicError
 from ..web.i18n import render
 from .budgets import accounts_of, judge, levels_reached
-from .ledger import Ledger, moment_of
+from .ledger import Ledger, moment_of, seconds_of
 from .tables import PLACE, RUNNING
 from .usage import Reader
 from .words import refusal_text, warning_text
@@ -67,7 +67,7 @@ class Admission:
                     message=render(text, message.language).strip(),
                     refusal=refused.refusal,
                 )
-            expires = now + self._settings.place
+            expires = moment_of(seconds_of(now + self._settings.place))
             await self._ledger.open(session, message.key, message.record, accounts, place_until=expires)
         reached = [each for each in standings if levels_reached(each, self._settings.warn_at)]
         warning = max(reached, key=lambda standing: standing.percent, default=None)

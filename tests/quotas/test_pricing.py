@@ -43,8 +43,7 @@ def test_an_hour_costs(number, tariff, cpu, gib, gpu, gpu_type, units_per_hour):
 def test_a_tariff_counts_from_its_day_on_and_the_first_one_before():
     old, new = Tariff(valid_from=date(2026, 1, 1)), Tariff(valid_from=date(2026, 9, 1), cpu=2)
     chosen = [
-        tariff_on(day, [old, new])
-        for day in (date(2025, 5, 1), date(2026, 8, 31), date(2026, 9, 1), date(2027, 1, 1))
+        tariff_on(day, [old, new]) for day in (date(2025, 5, 1), date(2026, 8, 31), date(2026, 9, 1), date(2027, 1, 1))
     ]
     assert chosen == [old, old, new, new]
 
@@ -92,9 +91,7 @@ def test_what_is_shown_reads_back_as_the_same_number(amount, measure):
 
 
 resources_of_any_kind = st.builds(
-    lambda cpu, mib, gpu: Resources(
-        cpu=cpu / 100, memory=mib * 1024**2, gpu=gpu, gpu_type="a100" if gpu else None
-    ),
+    lambda cpu, mib, gpu: Resources(cpu=cpu / 100, memory=mib * 1024**2, gpu=gpu, gpu_type="a100" if gpu else None),
     st.integers(0, 12_800),
     st.integers(0, 2_000_000),
     st.integers(0, 16),
@@ -120,9 +117,7 @@ tariff_lists = st.lists(
     cuts=st.lists(st.floats(0, 1), max_size=6),
 )
 @settings(max_examples=150, deadline=None)
-def test_heartbeats_at_any_moments_count_the_same_as_one_look_at_the_end(
-    resources, rows, begin, length, cuts
-):
+def test_heartbeats_at_any_moments_count_the_same_as_one_look_at_the_end(resources, rows, begin, length, cuts):
     # a change of price in the middle of it, over leap days and changes of clocks
     tariffs = [
         Tariff(

@@ -57,9 +57,7 @@ def test_a_day_is_as_long_as_clocks_make_it(day, hours):
 
 @given(begin=moments, length=st.integers(0, 400 * 86400), cut=st.floats(0, 1), zone=st.sampled_from(ZONES))
 @settings(max_examples=150, deadline=None)
-def test_splitting_by_day_loses_nothing_and_does_not_depend_on_where_it_was_interrupted(
-    begin, length, cut, zone
-):
+def test_splitting_by_day_loses_nothing_and_does_not_depend_on_where_it_was_interrupted(begin, length, cut, zone):
     zone = ZoneInfo(zone)
     middle = begin + int(length * cut)
 
