@@ -6,17 +6,19 @@ from typing import Any
 
 from ..model import Settings
 from .names import CUSTOM_SCOPES, FEDERATION
+from .traits import append, update
 
 
 def configure_hub(config: Any, settings: Settings) -> None:
     """Set the hub's own traits."""
     site, state, hub = settings.site, settings.state_folder, config.JupyterHub
     state.mkdir(parents=True, exist_ok=True)
-    hub.base_url = site.base_path
+    # Not base_url: once that is set, JupyterHub overwrites a bind_url that stands further down in the file.
+    hub.bind_url = f"http://:8000{site.base_path}"
     hub.public_url = site.url
     hub.cookie_secret_file = str(state / "jupyterhub_cookie_secret")
     hub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
-    hub.custom_scopes = {**(hub.get("custom_scopes") or {}), **CUSTOM_SCOPES}
+    update(hub, "custom_scopes", CUSTOM_SCOPES)
     hub.cleanup_servers = False
     hub.concurrent_spawn_limit = 100
     config.ConfigurableHTTPProxy.pid_file = str(state / "jupyterhub-proxy.pid")
@@ -32,9 +34,8 @@ def _pages(config: Any, settings: Settings) -> None:
 
     hub = config.JupyterHub
     hub.user_redirect_hook = user_redirect_hook
-    paths = list(hub.get("template_paths") or [])
-    hub.template_paths = [*paths, str(template_folder())]
-    hub.template_vars = {**(hub.get("template_vars") or {}), **template_vars(settings)}
+    append(hub, "template_paths", str(template_folder()))
+    update(hub, "template_vars", template_vars(settings))
 
 
 def _portal(config: Any, settings: Settings) -> None:
@@ -47,5 +48,4 @@ def _portal(config: Any, settings: Settings) -> None:
         "description": "People of the portal: no servers",
         "scopes": [f"access:services!service={FEDERATION}", "read:users!user", "tokens!user", "users:activity!user"],
     }
-    roles = list(hub.get("load_roles") or [])
-    hub.load_roles = [*roles, role]
+    append(hub, "load_roles", role)

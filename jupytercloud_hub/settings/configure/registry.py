@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from ..model import Settings
 from ..secrets import Secret
 from .names import ServiceName, page_services
+from .traits import append
 
 _PASSED_ON = (
     "HTTP_PROXY",
@@ -87,15 +88,11 @@ class Services:
                 "command": _command("serve", "all", self._settings),
                 "environment": {**_environment(self._settings), **self._together},
             }
-            self._append("services", service)
+            # First of all: the hub starts services in this order, and waits for those that it takes for external.
+            self._config.JupyterHub.services.insert(0, service)
 
     def _append(self, trait: str, value: Any) -> None:
-        hub = self._config.JupyterHub
-        present = hub.get(trait) if trait in hub else None
-        if isinstance(present, list):
-            present.append(value)  # whatever the administrator put there before stays
-        else:
-            setattr(hub, trait, [value])
+        append(self._config.JupyterHub, trait, value)
 
 
 def _command(verb: str, name: str, settings: Settings) -> list[str]:
