@@ -8,7 +8,6 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from ..contracts.model import Model
 from ..contracts.text import Localized, Text
@@ -123,6 +122,13 @@ class Profile(Model):
     swarm: dict[str, Any] = Field(default_factory=dict)
     """SwarmSpawner settings for this profile only."""
 
+    @field_validator("extends", mode="before")
+    @classmethod
+    def _can_be_followed(cls, value: Any) -> Any:
+        if isinstance(value, _Broken):
+            raise ValueError(value.rule)
+        return value
+
     @field_validator("access", mode="before")
     @classmethod
     def _one_rule_alone(cls, value: Any) -> Any:
@@ -146,11 +152,20 @@ class Profile(Model):
         return self
 
 
-def expand(value: Any) -> Any:
-    """Apply ``extends`` in a list of profiles as it was read from a file; other shapes are left to pydantic.
+class _Broken(str):
+    """A name in ``extends`` that cannot be followed: the mistake is told where it stands, beside all others."""
 
-    Raises a validation error that names the profile where it extends one that is not there, or itself.
-    """
+    rule: Text
+
+    def __new__(cls, name: object, rule: Text) -> _Broken:
+        """Return the name as it was written, with the rule that it breaks."""
+        broken = super().__new__(cls, name)
+        broken.rule = rule
+        return broken
+
+
+def expand(value: Any) -> Any:
+    """Apply ``extends`` in a list of profiles as it was read from a file; other shapes are left to pydantic."""
     if not isinstance(value, list | tuple) or not all(isinstance(entry, Mapping) for entry in value):
         return value
     by_name = {entry["name"]: entry for entry in value if isinstance(entry.get("name"), str)}
@@ -158,23 +173,23 @@ def expand(value: Any) -> Any:
 
 
 def _expanded(
-    entry: Mapping[str, Any], by_name: Mapping[str, Mapping[str, Any]], seen: tuple[str, ...]
+    entry: Mapping[str, Any], by_name: Mapping[str, Mapping[str, Any]], seen: tuple[object, ...]
 ) -> dict[str, Any]:
     base_name = entry.get("extends")
     if base_name is None:
         return dict(entry)
-    name = str(entry.get("name"))
     if base_name not in by_name:
         near = difflib.get_close_matches(str(base_name), by_name, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise PydanticCustomError(
-            "extends",
-            "{profile} extends {base}, and no profile has that name" + hint,
-            {"profile": name, "base": str(base_name)},
-        )
-    if base_name == name or base_name in seen:
-        raise PydanticCustomError("extends", "{profile} extends itself in a circle", {"profile": name})
-    base = _expanded(by_name[base_name], by_name, (*seen, name))
+        rule = Text("no profile has this name")
+        rule = Text("{rule}; did you mean {near}?", rule=rule, near=near[0]) if near else rule
+        return {**entry, "extends": _Broken(base_name, rule)}
+    if base_name == entry.get("name") or base_name in seen:
+        rule = Text("a profile can't extend itself, by way of others neither")
+        return {**entry, "extends": _Broken(base_name, rule)}
+    base = _expanded(by_name[base_name], by_name, (*seen, entry.get("name")))
+    broken = base.get("extends")
+    if isinstance(broken, _Broken) and str(broken) in by_name:  # a circle further on
+        return {**entry, "extends": _Broken(base_name, broken.rule)}
     return merge({key: part for key, part in base.items() if key not in OWN_KEYS}, entry)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..contracts.text import Text
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault
+class Refused(Exception):
     """A choice that is not granted; an edge turns it into a page, an HTTP status or an exit code.
 
     ``text`` is for the person, ``reason`` a short label for metrics, ``status`` the HTTP status that fits:
