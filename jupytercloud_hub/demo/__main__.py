@@ -7,7 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from ..cli.common import print_json, print_table, say
+import click
+
+from ..cli.common import language, print_json, print_table, say
 from ..contracts.text import Text
 from . import files, keeper, people
 from .plan import Plan, expected_site, what_she_sees
@@ -22,13 +24,12 @@ def main(options: str) -> int:
     keeper.adopt_orphans()
 
     def tell(text: Text) -> None:
-        print(say(text), file=sys.stderr if chosen["as_json"] else sys.stdout, flush=True)
+        click.echo(say(text), err=chosen["as_json"])
 
     def announce() -> None:
         facts = files.ready(plan)
         if chosen["as_json"]:
             print_json(facts)
-            sys.stdout.flush()
         else:
             _tables(plan)
         if ready_file:
@@ -44,12 +45,7 @@ def main(options: str) -> int:
 def _tables(plan: Plan) -> None:
     organizations, everybody = people.load()
     titles = {o.name: o.title for o in organizations}
-    language = "en" if say(Text("Language")) == "Language" else "fr"
-
-    def blank() -> None:
-        print()  # noqa: T201
-
-    blank()
+    click.echo()
     print_table(
         (say(Text("What")), say(Text("Address"))),
         [
@@ -58,14 +54,21 @@ def _tables(plan: Plan) -> None:
             (say(Text("Made-up identity federation")), plan.issuer),
         ],
     )
-    blank()
-    heads = ("Name", "Organization", "User name", "Password", "Site", "What she sees")
+    click.echo()
+    heads = (
+        Text("Name"),
+        Text("Organization"),
+        Text("User name"),
+        Text("Password"),
+        Text("Site"),
+        Text("What she sees"),
+    )
     print_table(
-        [say(Text(head)) for head in heads],
+        [say(head) for head in heads],
         [
             (
                 person.name,
-                titles[person.organization][language],
+                titles[person.organization][language()],
                 person.login,
                 person.password,
                 expected_site(person) or "–",
@@ -74,8 +77,8 @@ def _tables(plan: Plan) -> None:
             for person in everybody
         ],
     )
-    blank()
-    print(say(Text("Ctrl-C ends everything; {path} keeps it for next time.", path=str(plan.state))), flush=True)  # noqa: T201
+    click.echo()
+    click.echo(say(Text("Ctrl-C ends everything; {path} keeps it for next time.", path=str(plan.state))))
 
 
 if __name__ == "__main__":
