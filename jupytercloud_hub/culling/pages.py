@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tornado.web import authenticated
+
 from ..contracts.text import Text
 from ..hubapi.client import HubApiError
 from ..web.errors import PublicError
@@ -76,6 +78,7 @@ class _Culling(BaseHandler):
 class StopPage(_Culling, PageHandler):
     """When will my server stop, and why; keep it."""
 
+    @authenticated
     async def get(self) -> None:
         """Answer as the class says."""
         await self.show()
@@ -104,10 +107,12 @@ class StopPage(_Culling, PageHandler):
 class KeepPage(StopPage):
     """The button "keep it": a form, so that it works without JavaScript."""
 
+    @authenticated
     async def get(self) -> None:
         """Answer as the class says."""
         self.redirect(self.service.context.prefix)
 
+    @authenticated
     async def post(self) -> None:
         """Do as the class says."""
         standing = await self.find(self.person.username, self.get_body_argument("server", ""))

@@ -58,7 +58,7 @@ class Standing:
     """Until when "keep it" would keep it, or why it can't."""
 
 
-class Busy(Exception):  # noqa: N818 - nothing went wrong
+class Busy(Exception):
     """Another process runs a pass at this moment."""
 
 
@@ -115,12 +115,17 @@ class Culler:
         return result
 
     async def view(self, user: str) -> list[Standing]:
-        """Return how things stand for one person's servers, asked of the hub now."""
+        """Return how things stand for one person's servers, asked of the hub now.
+
+        Whoever looks has been told: a warning that begins with this look is kept as a pass keeps it.
+        """
         model = await self.api.user(user)
         if model is None:
             return []
-        judge = await self._judge()
-        return self._standings(judge, [model], await self.store.remembered(user))
+        judge, remembered = await self._judge(), await self.store.remembered(user)
+        standings = self._standings(judge, [model], remembered)
+        await self._warn([standing.verdict for standing in standings], remembered)
+        return standings
 
     async def keep(self, server: Server) -> datetime:
         """Put a stop off as far as the policy lets. Raises `KeepRefused`."""
@@ -232,8 +237,16 @@ class Culler:
             return "failed"
         planned = verdict.planned
         texts = {language: render(planned.reason, language) for language in ("fr", "en")}
-        log.info("%s/%s is stopped (%s, rule %s)", owner, name, planned.cause.value, planned.rule)
-        await self.store.stopped(verdict.server, self.now(), planned.cause.value, planned.rule, Localized(texts))
+        now = self.now()
+        await self.store.stopped(verdict.server, now, planned.cause.value, planned.rule, Localized(texts))
+        log.info(
+            "%s/%s is stopped (%s, rule %s) stopped_at=%s",
+            owner,
+            name,
+            planned.cause.value,
+            planned.rule,
+            now.isoformat(),
+        )
         return "stopped"
 
     async def _again(self, server: Server, settled: bool) -> Verdict | None:

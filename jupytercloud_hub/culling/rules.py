@@ -124,7 +124,7 @@ class Verdict:
     """Stops for other causes that will come if this one does not."""
 
 
-class KeepRefused(Exception):  # noqa: N818 - a refusal is an answer, not an error
+class KeepRefused(Exception):
     """A stop can't be put off; ``code`` for programs, ``reason`` for people."""
 
     def __init__(self, code: str, reason: Text) -> None:

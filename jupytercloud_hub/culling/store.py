@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..contracts.text import Localized
@@ -71,12 +72,14 @@ class Store:
         async with self._database.session() as session:
             for (user, server, started), before, after in changes:
                 for asker in before.keys() - after.keys():
-                    row = (Warning_.user == user, Warning_.server == server, Warning_.started == started)
-                    await session.execute(delete(Warning_).where(*row, Warning_.asker == asker))
+                    which = (Warning_.user == user, Warning_.server == server, Warning_.started == started)
+                    await session.execute(delete(Warning_).where(*which, Warning_.asker == asker))
                 for asker in after.keys() - before.keys():
-                    await session.merge(
-                        Warning_(user=user, server=server, started=started, asker=asker, warned_at=after[asker])
-                    )
+                    # A page and a pass may say it at the same moment: the first word counts.
+                    values = {"user": user, "server": server, "started": started, "asker": asker}
+                    insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
+                    row = insert(Warning_).values(**values, warned_at=after[asker])
+                    await session.execute(row.on_conflict_do_nothing())
 
     async def keep(self, start: Start, seen: Memory, until: datetime) -> None:
         """Count one "keep it"; of two that were decided on the same memory, the second is refused."""

@@ -80,9 +80,7 @@ def test_a_server_is_left_then_warned_then_stopped(
         (9, {"profile": "tp-python", "gpu": 1, "gpu_type": None}, "by-gpu"),
     ],
 )
-def test_the_first_rule_that_matches_decides_and_names_itself(
-    number: int, facts: dict[str, Any], rule: str
-) -> None:
+def test_the_first_rule_that_matches_decides_and_names_itself(number: int, facts: dict[str, Any], rule: str) -> None:
     rules = [
         {"name": "by-gpu-type", "gpu": ["a100", "h100"], "idle": "30 min"},
         {"name": "by-gpu", "gpu": True, "idle": "40 min"},
@@ -99,17 +97,12 @@ def test_the_first_rule_that_matches_decides_and_names_itself(
 
 def test_a_rule_that_spares_stands_before_the_others_and_no_rule_at_all_stops_nobody() -> None:
     spare = {"name": "exams", "groups": ["exam"], "spare": True}
-    assert (
-        judge(spare, IDLE).judge(server(5 * HOUR, 40 * HOUR, groups=("exam",)), Memory()).action
-        is Action.SPARE
-    )
+    assert judge(spare, IDLE).judge(server(5 * HOUR, 40 * HOUR, groups=("exam",)), Memory()).action is Action.SPARE
     assert judge().judge(server(5 * HOUR, 40 * HOUR), Memory()).action is Action.SPARE
 
 
 def test_a_server_that_is_starting_or_stopping_is_left_alone() -> None:
-    verdict = judge(IDLE).judge(
-        server(5 * HOUR, 6 * HOUR, pending="stop"), Memory(warned={"rule": NOON - HOUR})
-    )
+    verdict = judge(IDLE).judge(server(5 * HOUR, 6 * HOUR, pending="stop"), Memory(warned={"rule": NOON - HOUR}))
     assert verdict.action is Action.PENDING
 
 

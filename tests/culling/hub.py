@@ -1,0 +1,214 @@
+"""A real JupyterHub in a process of its own, with `configure` and small stand-ins for notebook servers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ADMIN_TOKEN = "admin-" + "a" * 26
+
+SERVER = textwrap.dedent(
+    """
+    import http.server, json, os, sys
+    from urllib.parse import urlsplit
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200); self.end_headers(); self.wfile.write(b"{}")
+        def log_message(self, *args): pass
+    url = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
+    name = os.environ["JUPYTERHUB_USER"] + "~" + os.environ.get("JUPYTERHUB_SERVER_NAME", "")
+    with open(os.path.join(sys.argv[1], name + ".json"), "w") as file:
+        json.dump(dict(os.environ), file)
+    http.server.ThreadingHTTPServer((url.hostname, url.port), Handler).serve_forever()
+    """
+)
+
+CONFIG = '''
+import asyncio, os, sys
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+from jupytercloud_hub import configure
+
+class Recording(SimpleLocalProcessSpawner):
+    """Records what our own spawners record, and stops as slowly as it is told to."""
+    home_dir_template = {folder!r} + "/homes/{{username}}"
+    def get_state(self):
+        state = super().get_state()
+        state["jupytercloud"] = self.user_options.get("record")
+        return state
+    async def stop(self, now=False):
+        await asyncio.sleep(float(os.environ.get("STOP_SECONDS", "0")))
+        await super().stop(now=True)
+
+c.JupyterHub.ip = "127.0.0.1"
+c.JupyterHub.port = {port}
+c.JupyterHub.hub_port = {hub_port}
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy_port}"
+c.ConfigurableHTTPProxy.command = {proxy!r}
+configure(c, {settings!r})
+c.JupyterHub.db_url = "sqlite:///" + {folder!r} + "/hub.sqlite"
+c.JupyterHub.authenticator_class = "dummy"
+c.Authenticator.allow_all = True
+c.JupyterHub.spawner_class = Recording
+c.JupyterHub.allow_named_servers = True
+c.JupyterHub.cleanup_servers = True
+c.JupyterHub.tornado_settings = {{"slow_stop_timeout": {slow_stop}}}
+c.Spawner.cmd = [sys.executable, {folder!r} + "/server.py", {folder!r}]
+c.Spawner.start_timeout = 20
+c.JupyterHub.services.append({{"name": "admin", "api_token": {token!r}}})
+c.JupyterHub.load_roles.append({{
+    "name": "admin-role", "services": ["admin"],
+    "scopes": ["admin:users", "admin:servers", "admin:groups", "tokens", "read:metrics", "access:services"],
+}})
+{extra}
+'''
+
+
+class Hub:
+    """Starts and ends the hub; its helpers speak to it as an administrator does."""
+
+    def __init__(
+        self, folder: Path, culling: dict[str, Any], *, extra: str = "", slow_stop: float = 10, **env: str
+    ) -> None:
+        self.folder = folder
+        self.ports = free_ports(3)
+        self.base = f"http://127.0.0.1:{self.ports[0]}/hub-test/"
+        self.api = f"http://127.0.0.1:{self.ports[1]}/hub-test/hub/api"
+        self.culler = f"{self.base}services/culler/"
+        self.settings = folder / "jupytercloud.yaml"
+        self.settings.write_text(
+            json.dumps({"site": {"name": "essai", "url": self.base}, "culling": culling}, ensure_ascii=False)
+        )
+        (folder / "server.py").write_text(SERVER)
+        values = {
+            "folder": str(folder),
+            "port": self.ports[0],
+            "hub_port": self.ports[1],
+            "proxy_port": self.ports[2],
+            "proxy": [str(Path(sys.executable).parent / "configurable-http-proxy")],
+            "settings": str(self.settings),
+            "token": ADMIN_TOKEN,
+            "slow_stop": slow_stop,
+            "extra": extra,
+        }
+        (folder / "jupyterhub_config.py").write_text(CONFIG.format(**values))
+        self._env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **env}
+        self.client = httpx.AsyncClient(timeout=30, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
+        self.process: subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> Hub:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.client.aclose()
+        self.end(signal.SIGTERM)
+
+    async def start(self) -> None:
+        self.log = self.folder / "hub.log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "jupyterhub", "-f", str(self.folder / "jupyterhub_config.py")],
+                cwd=self.folder,
+                env=self._env,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+        async def up() -> bool:
+            if self.process and self.process.poll() is not None:
+                raise AssertionError(f"the hub ended:\n{self.log.read_text()[-4000:]}")
+            try:
+                return (await self.client.get(f"{self.culler}health")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await until(up, 40)
+
+    def end(self, number: int) -> None:
+        if self.process and self.process.poll() is None:
+            os.killpg(self.process.pid, number)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+
+    async def spawn(self, user: str, server: str = "", **options: Any) -> None:
+        await self.client.post(f"{self.api}/users/{user}")
+        path = f"servers/{server}" if server else "server"
+        answer = await self.client.post(f"{self.api}/users/{user}/{path}", json=options)
+        assert answer.status_code in (201, 202), answer.text
+
+        async def ready() -> bool:
+            model = (await self.client.get(f"{self.api}/users/{user}")).json()
+            return bool(model["servers"].get(server, {}).get("ready"))
+
+        await until(ready, 30)
+
+    async def running(self, user: str) -> list[str]:
+        return sorted((await self.client.get(f"{self.api}/users/{user}")).json()["servers"])
+
+    async def active(self, user: str, server: str = "") -> None:
+        """Report activity to the hub as a single-user server does."""
+        from datetime import UTC, datetime
+
+        body = {"servers": {server: {"last_activity": datetime.now(UTC).isoformat()}}}
+        answer = await self.client.post(f"{self.api}/users/{user}/activity", json=body)
+        assert answer.status_code == 200, answer.text
+
+    def own_token(self, user: str, server: str = "") -> str:
+        """Return the token that the hub gave to a server."""
+        environment = json.loads((self.folder / f"{user}~{server}.json").read_text())
+        return str(environment["JUPYTERHUB_API_TOKEN"])
+
+    async def ask(self, method: str, path: str, token: str = ADMIN_TOKEN, **options: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with httpx.AsyncClient(timeout=30) as client:
+            return await client.request(method, f"{self.culler}{path}", headers=headers, **options)
+
+    async def view(self, user: str, server: str = "~", token: str = ADMIN_TOKEN) -> dict[str, Any]:
+        answer = await self.ask("GET", f"api/v1/servers/{user}/{server}", token)
+        return {"status": answer.status_code, **answer.json()}
+
+    def culler_pid(self) -> int:
+        """Return the process of the culler that this hub started."""
+        found = []
+        for file in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = file.read_text().split("\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if "culler" in words and str(self.settings) in words:
+                found.append(int(file.parent.name))
+        assert len(found) == 1, found
+        return found[0]
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+async def until(condition: Callable[[], Any], seconds: float) -> None:
+    """Wait until an asynchronous condition holds; fail when it does not in time."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not await condition():
+        assert asyncio.get_running_loop().time() < deadline, f"not within {seconds} s"
+        await asyncio.sleep(0.1)
