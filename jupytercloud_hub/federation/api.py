@@ -166,18 +166,20 @@ class HeartbeatsApi(FederationApi):
     anonymous = True
 
     async def prepare(self) -> None:
-        self.body = b""
+        self.body, self.too_long = b"", False
+        self.request.connection.set_max_body_size(4 * MAX_BODY)  # type: ignore[union-attr]
         await super().prepare()
 
     def data_received(self, chunk: bytes) -> None:
-        if len(self.body) + len(chunk) > MAX_BODY:
-            raise PublicError(413, "too-long", Text("This is too long"), Text("A heartbeat has at most 256 KiB."))
-        self.body += chunk
+        self.too_long = self.too_long or len(self.body) + len(chunk) > MAX_BODY
+        self.body = b"" if self.too_long else self.body + chunk
 
     def check_xsrf_cookie(self) -> None:
         """No cookie counts here."""
 
     async def post(self) -> None:
+        if self.too_long:
+            raise PublicError(413, "too-long", Text("This is too long"), Text("A heartbeat has at most 256 KiB."))
         try:
             heartbeat = await self._proved()
         except signing.SignatureRefused as refused:

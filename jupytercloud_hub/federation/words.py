@@ -6,13 +6,13 @@ from ..contracts.text import Text
 from .model import Outcome, SiteState
 
 STATES: dict[SiteState, Text] = {
-    SiteState.UNKNOWN: Text("not looked at yet"),
-    SiteState.UP: Text("up"),
-    SiteState.DEGRADED: Text("slow"),
-    SiteState.DRAINING: Text("takes no new people"),
-    SiteState.MAINTENANCE: Text("under maintenance"),
-    SiteState.FULL: Text("full"),
-    SiteState.DOWN: Text("does not answer"),
+    SiteState.UNKNOWN: Text("Not looked at yet"),
+    SiteState.UP: Text("Up"),
+    SiteState.DEGRADED: Text("Slow"),
+    SiteState.DRAINING: Text("Takes no new people"),
+    SiteState.MAINTENANCE: Text("Under maintenance"),
+    SiteState.FULL: Text("Full"),
+    SiteState.DOWN: Text("Does not answer"),
 }
 """A state in a few words, behind a site's name."""
 

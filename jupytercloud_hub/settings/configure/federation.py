@@ -7,6 +7,7 @@ from typing import Any
 from ..model import Settings
 from .names import AGENT, FEDERATION
 from .registry import Services
+from .traits import update
 
 SITES_SCOPE = "custom:jupytercloud:sites"
 HOME_SITES_SCOPE = "custom:jupytercloud:home-sites"
@@ -30,8 +31,7 @@ def configure_federation(config: Any, settings: Settings, services: Services) ->
     if settings.federation is None:
         return
     if settings.site.role == "portal":
-        hub = config.JupyterHub
-        hub.custom_scopes = {**(hub.get("custom_scopes") or {}), **SCOPES}
+        update(config.JupyterHub, "custom_scopes", SCOPES)
         services.add(FEDERATION, SERVICE_SCOPES)
     elif settings.federation.portal is not None:
         services.add(AGENT, AGENT_SCOPES)

@@ -1,0 +1,134 @@
+"""The portal's pages in both languages, in each state of a site; the status for everybody; the API beside them."""
+
+from datetime import timedelta
+
+import pytest
+
+from jupytercloud_hub.contracts.heartbeat import Heartbeat, Notice
+from jupytercloud_hub.federation import homes, store
+from jupytercloud_hub.federation.homes import HomeSite
+
+FRENCH = {"accept-language": "fr"}
+ENGLISH = {"accept-language": "en"}
+
+
+def tell(portal, **more):
+    portal.service.board.heard(Heartbeat(site="grenoble", sent=portal.service.now(), **more))
+
+
+async def test_the_portal_page_shows_my_site_and_all_others_with_their_state_in_words(portal):
+    page = await portal.get("", **FRENCH)
+    assert page.status_code == 200
+    assert "En service" in page.text
+    assert "Paris-Saclay" in page.text
+    assert "Aucune règle ne vous l&#39;ouvre" in page.text or "Aucune règle ne vous l'ouvre" in page.text
+    assert "Up" in (await portal.get("", **ENGLISH)).text
+
+
+async def test_looking_at_the_page_sets_no_home_site(portal):
+    await portal.get("")
+    assert (await portal.get("api/v1/home-sites/marie")).status_code == 404
+    await portal.get("go/hub/")
+    assert (await portal.get("api/v1/home-sites/marie")).json()["site"] == "grenoble"
+    assert "Votre site" in (await portal.get("", **FRENCH)).text
+
+
+@pytest.mark.parametrize(
+    ("told", "french", "english"),
+    [
+        ({"drain": Notice(message={"fr": "Panne de clim", "en": "Cooling broke"})}, "Panne de clim", "Cooling broke"),
+        ({"maintenance": Notice()}, "En maintenance", "Under maintenance"),
+        ({"free": {"*": 0}}, "Plein", "Full"),
+    ],
+)
+@pytest.mark.parametrize("page", ["", "status", "go/hub/"])
+async def test_each_state_is_told_on_each_page(portal, told, french, english, page):
+    await portal.get("go/hub/")
+    tell(portal, **told)
+    in_french, in_english = await portal.get(page, **FRENCH), await portal.get(page, **ENGLISH)
+    assert french.lower() in in_french.text.lower()
+    assert english.lower() in in_english.text.lower()
+    if page.startswith("go"):
+        assert in_french.status_code == 503
+
+
+async def test_an_announced_end_is_told_and_is_when_to_come_back(portal):
+    await portal.get("go/hub/")
+    tell(portal, maintenance=Notice(until=portal.service.now() + timedelta(minutes=30)))
+    answer = await portal.get("go/hub/", **ENGLISH)
+    assert answer.status_code == 503
+    assert 1700 < int(answer.headers["Retry-After"]) <= 1800
+    assert "Announced until" in answer.text
+
+
+async def test_the_home_site_lacks_the_profile_and_she_chooses(portal, sites):
+    await portal.get("go/hub/")
+    tell(portal, profiles=("lab",))
+    page = await portal.get("go/~profile=gpu/hub/x?y=1%2F2", **ENGLISH)
+    assert page.status_code == 200
+    assert 'href="/portal/services/federation/go/hub/x?y=1%2F2"' in page.text
+    assert 'href="/portal/services/federation/go/~site=reims/~profile=gpu/hub/x?y=1%2F2"' in page.text
+    went = await portal.get("go/~site=reims/~profile=gpu/hub/x?y=1%2F2")
+    assert went.headers["Location"] == sites["reims"].url + "hub/x?y=1%2F2"
+
+
+async def test_the_status_is_for_everybody_and_names_nobody(portal):
+    await portal.get("go/hub/")
+    page, api = await portal.get("status", person=None), await portal.get("api/v1/status", person=None)
+    assert page.status_code == api.status_code == 200
+    assert [site["state"] for site in api.json()["sites"]] == ["up", "up", "up"]
+    assert "marie" not in page.text + api.text
+
+
+async def test_explain_tells_oneself_everything_and_others_nothing(portal):
+    own = (await portal.get("api/v1/explain", **ENGLISH)).json()
+    assert (own["site"], own["outcome"], own["sets_home"]) == ("grenoble", "go", True)
+    assert own["others"]["paris-saclay"] == "No rule allows it to you."
+    assert (await portal.get("api/v1/explain?user=simone")).status_code == 403
+    assert (await portal.get("api/v1/explain", person=None)).status_code == 401
+    assert (await portal.get("api/v1/explain?site=..%2Fx")).status_code == 400
+    assert (await portal.get("api/v1/home-sites")).status_code == 403
+    assert (await portal.get("api/v1/home-sites/simone")).status_code == 403
+
+
+async def test_a_person_can_be_exported_and_erased_twice(portal):
+    await portal.get("go/hub/")
+    database = portal.service.database
+    async with database.session() as session:
+        assert (await store.export(session, "marie"))["home_site"]["site"] == "grenoble"
+    for _ in range(2):
+        async with database.session() as session:
+            await store.erase(session, "marie", "erased-1")
+    async with database.session() as session:
+        assert (await store.export(session, "marie"))["home_site"] is None
+
+
+async def test_an_operator_moves_a_home_site_and_people_follow(portal, sites):
+    await portal.get("go/hub/")
+    moved = HomeSite("marie@univ-grenoble-alpes.fr", "marie", "reims", portal.service.now(), "admin", "homes were copied")
+    async with portal.service.database.session() as session:
+        before = await homes.move(session, moved, portal.service.now())
+    assert before.site == "grenoble"
+    assert (await portal.get("go/hub/")).headers["Location"] == sites["reims"].url + "hub/"
+
+
+async def test_who_gets_an_identifier_later_keeps_her_home_site(portal, sites):
+    people = portal.hub.people
+    anonymous = {**people["marie"], "user_info": {"jupytercloud": {"home_organization": "univ-grenoble-alpes.fr"}}}
+    try:
+        named, people["marie"] = people["marie"], anonymous
+        assert "no identifier that is the same" in (await portal.get("", **ENGLISH)).text
+        await portal.get("go/~site=reims/hub/")
+        await portal.get("go/hub/")
+        async with portal.service.database.session() as session:
+            await homes.move(session, HomeSite(None, "marie", "reims", portal.service.now(), "admin", ""), portal.service.now())
+    finally:
+        people["marie"] = named
+    assert (await portal.get("go/hub/")).headers["Location"] == sites["reims"].url + "hub/"
+
+
+async def test_people_who_do_not_come_back_are_forgotten(portal, clock):
+    await portal.get("go/hub/")
+    clock.ahead = timedelta(days=366)
+    await portal.service._clean()
+    assert (await portal.get("api/v1/home-sites/marie")).status_code == 404
