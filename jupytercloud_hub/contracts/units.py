@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from .text import Text
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONGEST_SECONDS = 36525 * 86400
 _BYTES = {
     "B": 1,
     **{f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", start=1)},
@@ -32,7 +33,10 @@ def parse_duration(value: Any) -> timedelta:
     parts = _AMOUNT.findall(value)
     if not parts or _AMOUNT.sub("", value).strip() or any(unit not in _SECONDS for _, unit in parts):
         raise ValueError(rule)
-    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if seconds > _LONGEST_SECONDS:  # added to a date, it would leave the calendar
+        raise ValueError(Text("at most a hundred years are possible"))
+    return timedelta(seconds=seconds)
 
 
 def parse_bytes(value: Any) -> int:

@@ -8,6 +8,7 @@ from ...contracts.stops import STOPS_PATH
 from ..model import Settings
 from .names import CULLER, QUOTAS, STOPS_SCOPE
 from .registry import Services
+from .traits import present, update
 
 SCOPES = (
     "list:users",  # the pages of users with running servers, and where they are from (user_info)
@@ -33,10 +34,6 @@ def configure_culling(config: Any, settings: Settings, services: Services) -> No
         environment["JUPYTERCLOUD_STOPS_URL"] = f"{quotas}{STOPS_PATH}"
     services.add(CULLER, scopes, environment=environment)
     spawner = config.Spawner
-    wanted = spawner.server_token_scopes if "server_token_scopes" in spawner else SERVER_TOKEN_SCOPES
+    wanted = present(spawner, "server_token_scopes", list(SERVER_TOKEN_SCOPES))
     spawner.server_token_scopes = [*wanted, f"access:services!service={CULLER}"]
-    variables = spawner.environment if "environment" in spawner else {}
-    spawner.environment = {
-        **variables,
-        "JUPYTERCLOUD_CULLER_URL": f"{settings.site.url}services/{CULLER}/",
-    }
+    update(spawner, "environment", {"JUPYTERCLOUD_CULLER_URL": f"{settings.site.url}services/{CULLER}/"})
