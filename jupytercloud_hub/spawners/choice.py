@@ -40,7 +40,7 @@ else:
     _Base = Configurable
 
 
-class ChoiceMixin(_Base):  # type: ignore[misc]
+class ChoiceMixin(_Base):
     """Catalogue, form and choice, for any spawner."""
 
     profiles = Union(

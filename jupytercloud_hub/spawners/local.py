@@ -26,7 +26,7 @@ ROOT_ARGUMENT = "--allow-root"
 SINGLEUSER = "jupyterhub-singleuser"
 
 
-class ProfileLocalSpawner(ProfileMixin, SimpleLocalProcessSpawner):  # type: ignore[misc]
+class ProfileLocalSpawner(ProfileMixin, SimpleLocalProcessSpawner):
     """Profiles on local processes: limits not enforced, no images, one folder for each person."""
 
     backend: ClassVar[str] = "local"
@@ -152,10 +152,9 @@ class ProfileLocalSpawner(ProfileMixin, SimpleLocalProcessSpawner):  # type: ign
                 return
 
     def _failed_start(self, text: Text, *, reason: str = "server", details: str = "") -> StartRefused:
-        said = self.words(text)
         lines = details or last_lines(self.log_file)
         return StartRefused(
-            f"{said} {lines.splitlines()[-1]}" if lines else said,
+            self.words(text),
             reason=reason,
             status_code=500,
             log_message=f"{text}\n{lines}",

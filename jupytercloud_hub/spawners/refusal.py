@@ -7,17 +7,20 @@ from html import escape
 from jupyterhub.spawner import SpawnException
 
 
-class StartRefused(SpawnException):  # type: ignore[misc]
+class StartRefused(SpawnException):
     """A start that does not happen, with a sentence for the person and a label for the metrics.
 
     JupyterHub shows ``jupyterhub_message`` on the form and on the page of a failed start, and
     ``jupyterhub_html_message`` in the progress log, where it would put English words before a plain text.
+    ``details`` are the engine's or the server's own last words: all of them on a page, the last line elsewhere.
     """
 
     def __init__(
         self, message: str, *, reason: str, status_code: int = 400, log_message: str = "", details: str = ""
     ) -> None:
         html = escape(message) + (f"<pre>{escape(details)}</pre>" if details else "")
+        if details:
+            message = f"{message} {details.splitlines()[-1]}"
         super().__init__(
             message,
             reason=reason,

@@ -40,7 +40,7 @@ def _admission(mixin: Any, settings: Settings, services: Services) -> None:
     if settings.quotas is None or QUOTAS not in services.urls or "quota_url" in mixin:
         return
     mixin.quota_url = f"{services.urls[QUOTAS]}{settings.site.base_path}services/{QUOTAS}/"
-    mixin.quota_token = services.add_client(HUB_CLIENT, [ADMISSION_SCOPE])
+    mixin.quota_token = services.add_client(HUB_CLIENT, [ADMISSION_SCOPE, f"access:services!service={QUOTAS}"])
     mixin.when_unavailable = settings.quotas.when_unavailable
 
 
