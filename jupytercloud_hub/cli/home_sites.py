@@ -43,7 +43,10 @@ def list_(site: str, config: Path, as_json: bool) -> None:
         return
     print_table(
         ("USER", "PERSON", "SITE", "SET AT", "BY", "REASON"),
-        ((row.username or "—", row.person or "—", row.site, f"{row.set_at:%Y-%m-%d %H:%M}", row.set_by, row.reason) for row in rows),
+        (
+            (row.username or "—", row.person or "—", row.site, f"{row.set_at:%Y-%m-%d %H:%M}", row.set_by, row.reason)
+            for row in rows
+        ),
     )
 
 

@@ -84,7 +84,7 @@ def portal_url(settings: Settings) -> str:
 
 def ask(settings: Settings, path: str, *, token: bool = False, **query: str) -> Any:
     """Return the JSON of a GET of the portal's API, or end the command with what went wrong."""
-    headers = {"Accept-Language": language()}
+    headers: dict[str, str] = {"Accept-Language": language()}
     if token:
         value = os.environ.get(TOKEN_VARIABLE)
         if not value:
@@ -100,8 +100,10 @@ def ask(settings: Settings, path: str, *, token: bool = False, **query: str) -> 
     try:
         answer = response.json()
     except ValueError:
-        fail(Text("the portal at {url} answered with status {status} and no JSON", url=url, status=response.status_code))
+        fail(
+            Text("the portal at {url} answered with status {status} and no JSON", url=url, status=response.status_code)
+        )
     if response.status_code != 200:
-        error = answer.get("error") or {}
-        fail(f"{response.status_code}: {error.get('message', '')}. {error.get('detail', '')}")
+        told = answer.get("error") or {}
+        fail(f"{response.status_code}: {told.get('message', '')}. {told.get('detail', '')}")
     return answer

@@ -74,7 +74,12 @@ def write_notices(folder: Path, notices: Notices) -> None:
 
 
 def compose(
-    users: list[dict[str, Any]], settings: Settings, portal: PortalLink, notices: Notices, now: datetime, hub_version: str
+    users: list[dict[str, Any]],
+    settings: Settings,
+    portal: PortalLink,
+    notices: Notices,
+    now: datetime,
+    hub_version: str,
 ) -> Heartbeat:
     """Put a heartbeat together from the hub's models of the users with servers. Pure."""
     running: Counter[str] = Counter()
@@ -88,7 +93,10 @@ def compose(
             if portal.share_servers and person:
                 servers.append(
                     RunningServer(
-                        person=person, server=name, profile=profile, started=server.get("started"),
+                        person=person,
+                        server=name,
+                        profile=profile,
+                        started=server.get("started"),
                         gpu=record.resources.gpu if record else 0,
                     )
                 )
@@ -134,7 +142,10 @@ class AgentService(Service):
         local = httpx.URL(self.portal.url).host in {"127.0.0.1", "::1", "localhost"}
         self.hub = HubApi(self.context.api_url, self.context.api_token, concurrency=2)
         self.client = httpx.AsyncClient(
-            base_url=self.portal.url, timeout=None, transport=self._transport, trust_env=not local  # noqa: S113
+            base_url=self.portal.url,
+            timeout=None,  # noqa: S113 - a heartbeat as a whole has a deadline
+            transport=self._transport,
+            trust_env=not local,
         )
         self._task = asyncio.create_task(self._beat())
 

@@ -24,7 +24,7 @@ PAGE = 200
 class FederationApi(ApiHandler):
     """What the API's handlers share."""
 
-    service: FederationService  # type: ignore[assignment]
+    service: FederationService
 
     def demand(self, *scopes: str) -> None:
         """Let in whoever holds one of the scopes, and the portal's administrators. Raises `PublicError` 403."""
@@ -99,7 +99,10 @@ class ExplainApi(FederationApi):
         value = self.get_query_argument(argument, "")
         if value and not NAME.fullmatch(value):
             raise PublicError(
-                400, "bad-name", Text("This can't be read"), Text("“{name}” is not a name of a site or profile.", name=value)
+                400,
+                "bad-name",
+                Text("This can't be read"),
+                Text("“{name}” is not a name of a site or profile.", name=value),
             )
         return value or None
 
@@ -107,9 +110,13 @@ class ExplainApi(FederationApi):
         try:
             model = await self.service.hub.user(user)
         except HubApiError as error:
-            raise PublicError(503, "hub-away", Text("The portal's hub does not answer"), Text("Try again in a minute.")) from error
+            raise PublicError(
+                503, "hub-away", Text("The portal's hub does not answer"), Text("Try again in a minute.")
+            ) from error
         if model is None:
-            raise PublicError(404, "no-such-user", Text("There is no such user"), Text("Nobody is called {user} here.", user=user))
+            raise PublicError(
+                404, "no-such-user", Text("There is no such user"), Text("Nobody is called {user} here.", user=user)
+            )
         return Person.from_hub_user(model)
 
 
@@ -185,7 +192,10 @@ class HeartbeatsApi(FederationApi):
         except signing.SignatureRefused as refused:
             self.service.metrics.heartbeats.labels(refused.code).inc()
             raise PublicError(
-                401, refused.code, Text("The heartbeat is not believed"), Text("Its signature was refused: {code}.", code=refused.code)
+                401,
+                refused.code,
+                Text("The heartbeat is not believed"),
+                Text("Its signature was refused: {code}.", code=refused.code),
             ) from None
         self.service.metrics.heartbeats.labels("accepted").inc()
         if self.service.board.heard(heartbeat):
@@ -202,13 +212,20 @@ class HeartbeatsApi(FederationApi):
         if site not in service.board.known:
             raise signing.SignatureRefused("unknown-site")
         signed = signing.verify(
-            token, site=site, keys=service.keys.get(site, ()), audience=service.audience, body=self.body, now=service.now()
+            token,
+            site=site,
+            keys=service.keys.get(site, ()),
+            audience=service.audience,
+            body=self.body,
+            now=service.now(),
         )
         try:
             heartbeat = Heartbeat.model_validate_json(self.body)
         except ValidationError as error:
             raise PublicError(
-                400, "bad-body", Text("The body can't be read"),
+                400,
+                "bad-body",
+                Text("The body can't be read"),
                 Text("{wrong}", wrong="; ".join(str(item["msg"]) for item in error.errors(include_url=False)[:5])),
             ) from None
         if heartbeat.site != site:
@@ -217,7 +234,6 @@ class HeartbeatsApi(FederationApi):
             if not await registry.first_use(session, site, signed.jti, signed.expires):
                 raise signing.SignatureRefused("replayed")
         return heartbeat
-
 
 
 HANDLERS: list[tuple[Any, ...]] = [

@@ -38,7 +38,7 @@ def away_now() -> PublicError:
 class GoHandler(PageHandler):
     """Redirects to the person's site, path and raw query untouched."""
 
-    service: FederationService  # type: ignore[assignment]
+    service: FederationService
     by_cookie = False
 
     def _log(self) -> None:

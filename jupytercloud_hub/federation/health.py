@@ -8,13 +8,15 @@ second look soon; a site that stays down is looked at less and less, up to every
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ..contracts.heartbeat import Heartbeat, Notice
 from ..contracts.text import Text
 from ..settings.federation import HealthSettings
 from .model import SiteState
+
+UNSEEN = Text("It has not been looked at yet.")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Health:
     since: datetime | None = None
     good: int = 0
     bad: int = 0
-    reason: Text = Text("It has not been looked at yet.")
+    reason: Text = field(default=UNSEEN)
     probed: datetime | None = None
     up_since: datetime | None = None
     version: str | None = None
@@ -131,7 +133,7 @@ def standing(
             for kind, notice in ((SiteState.MAINTENANCE, beat.maintenance), (SiteState.DRAINING, beat.drain))
             if notice and notice.holds(now)
         ]
-    told = {kind: notice for kind, notice in reversed(notices)}
+    told = dict(reversed(notices))
     if SiteState.MAINTENANCE in told:
         return Standing(SiteState.MAINTENANCE, Text("Its operator announced maintenance."), told[SiteState.MAINTENANCE])
     if not health.state.routable:

@@ -89,27 +89,27 @@ async def set_first(session: AsyncSession, person: Person, site: str, now: datet
     return home
 
 
-async def move(
-    session: AsyncSession, home: HomeSite, now: datetime, *, only_new: bool = False
-) -> HomeSite | None:
+async def move(session: AsyncSession, home: HomeSite, now: datetime, *, only_new: bool = False) -> HomeSite | None:
     """Set a home site by an operator's hand; return the one before it. ``only_new`` leaves one that is there."""
     before = await get(session, person=home.person, username=home.username)
     if before and only_new:
         return before
     if before:
-        where = HomeSiteRow.key.in_(
-            [key_of(before.person, None)] if before.person else [key_of(None, before.username)]
-        )
+        where = HomeSiteRow.key.in_([key_of(before.person, None)] if before.person else [key_of(None, before.username)])
         await session.execute(
-            update(HomeSiteRow)
-            .where(where)
-            .values(site=home.site, set_at=now, set_by=home.set_by, reason=home.reason)
+            update(HomeSiteRow).where(where).values(site=home.site, set_at=now, set_by=home.set_by, reason=home.reason)
         )
     else:
         await session.execute(
             insert(HomeSiteRow).values(
-                key=key_of(home.person, home.username), person=home.person, username=home.username,
-                site=home.site, set_at=now, set_by=home.set_by, reason=home.reason, last_seen=now,
+                key=key_of(home.person, home.username),
+                person=home.person,
+                username=home.username,
+                site=home.site,
+                set_at=now,
+                set_by=home.set_by,
+                reason=home.reason,
+                last_seen=now,
             )
         )
     return before

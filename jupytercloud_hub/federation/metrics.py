@@ -27,7 +27,10 @@ class FederationMetrics:
             "jupytercloud_federation_refused_links_total", "Links that are not followed (400)", registry=registry
         )
         self.site_state = Gauge(
-            "jupytercloud_federation_site_state", "1 for the state that a site is in", ["site", "state"], registry=registry
+            "jupytercloud_federation_site_state",
+            "1 for the state that a site is in",
+            ["site", "state"],
+            registry=registry,
         )
         self.probe_seconds = Histogram(
             "jupytercloud_federation_probe_seconds",

@@ -39,7 +39,7 @@ class Shown:
 class FederationPage(PageHandler):
     """What the pages of the portal share."""
 
-    service: FederationService  # type: ignore[assignment]
+    service: FederationService
 
     def shown(self, decision: Decision | None = None) -> list[Shown]:
         """Return all sites, in the order of the settings file."""
@@ -59,7 +59,9 @@ class PortalPage(FederationPage):
             decision = await self.service.explain(self.person, GoLink())
         except Exception as error:
             raise PublicError(
-                503, "database-away", Text("The portal can't look up your home site now"),
+                503,
+                "database-away",
+                Text("The portal can't look up your home site now"),
                 Text("The sites themselves work: if you know yours, go there directly."),
             ) from error
         views = self.service.board.views

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, String, Text as SqlText, delete, select
+from sqlalchemy import Index, String, delete, select
+from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -172,7 +173,9 @@ async def orders(session: AsyncSession, now: datetime) -> dict[str, tuple[Order,
     """Return what operators ordered and is in force, by site."""
     found: dict[str, tuple[Order, ...]] = {}
     for row in (await session.scalars(select(OrderRow))).all():
-        notice = Notice.model_validate({"message": json.loads(row.message) if row.message else None, "until": row.until})
+        notice = Notice.model_validate(
+            {"message": json.loads(row.message) if row.message else None, "until": row.until}
+        )
         if notice.holds(now):
             found[row.site] = (*found.get(row.site, ()), Order(SiteState(row.kind), notice))
     return found
@@ -182,8 +185,12 @@ async def put_order(session: AsyncSession, site: str, order: Order, now: datetim
     """Order drain or maintenance, or change the order."""
     dumped = order.notice.model_dump(mode="json")["message"]
     row = OrderRow(
-        site=site, kind=order.kind.value, message=json.dumps(dumped) if dumped else None, until=order.notice.until,
-        set_at=now, set_by=who,
+        site=site,
+        kind=order.kind.value,
+        message=json.dumps(dumped) if dumped else None,
+        until=order.notice.until,
+        set_at=now,
+        set_by=who,
     )
     await session.merge(row)
 
@@ -204,7 +211,9 @@ async def history(session: AsyncSession, since: datetime, names: Sequence[str]) 
     found: dict[str, list[Transition]] = {name: [] for name in names}
     for name in names:
         before = select(TransitionRow).where(TransitionRow.site == name, TransitionRow.at < since)
-        first = (await session.scalars(before.order_by(TransitionRow.at.desc(), TransitionRow.id.desc()).limit(1))).first()
+        first = (
+            await session.scalars(before.order_by(TransitionRow.at.desc(), TransitionRow.id.desc()).limit(1))
+        ).first()
         after = select(TransitionRow).where(TransitionRow.site == name, TransitionRow.at >= since)
         rows = (await session.scalars(after.order_by(TransitionRow.at, TransitionRow.id))).all()
         for row in (*((first,) if first else ()), *rows):

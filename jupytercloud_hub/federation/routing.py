@@ -91,8 +91,9 @@ class _Choice:
         if site.failure is Failure.EMPTY_HOME:
             ranked = [name for name in self.ranked() if name != site.name]
             if ranked:
-                reason = Text("Your home site is away ({why}). Another site can take you; your files are not there.",
-                              why=away)
+                reason = Text(
+                    "Your home site is away ({why}). Another site can take you; your files are not there.", why=away
+                )
                 return self.say(Outcome.OTHER_SITE, reason, site=ranked[0], choices=tuple(ranked))
         return self.say(Outcome.AWAY, away, site=site.name)
 

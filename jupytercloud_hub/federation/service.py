@@ -213,5 +213,3 @@ def fingerprint(rules: tuple[FederationRule, ...]) -> str:
     """Return a hash of the rules: a cookie made under other rules is worth nothing."""
     dumped = json.dumps([rule.model_dump(mode="json") for rule in rules], sort_keys=True)
     return hashlib.sha256(dumped.encode()).hexdigest()
-
-

@@ -180,7 +180,7 @@ def _claims(token: str, site: str, keys: Iterable[str], audience: str) -> dict[s
     for key in keys:
         known = True
         try:
-            return jwt.decode(  # type: ignore[no-any-return]
+            return jwt.decode(
                 token,
                 public_key(key),
                 algorithms=[ALGORITHM],

@@ -79,7 +79,8 @@ async def sites() -> AsyncIterator[dict[str, FakeSite]]:
 
 
 PORTAL = """
-site: {{name: portail, role: portal, title: {{fr: Portail, en: Portal}}, url: "{url}", contact: aide@portail.example, state: ./state}}
+site: {{name: portail, role: portal, title: {{fr: Portail, en: Portal}}, url: "{url}", contact: aide@portail.example,
+  state: ./state}}
 federation:
   sites:
     - {{name: grenoble, title: Grenoble, url: "{grenoble}"}}
@@ -93,12 +94,18 @@ federation:
 """
 
 
-def write_portal(folder: Path, sites: dict[str, FakeSite], url: str = "http://127.0.0.1:1/portal/", more: str = "") -> Path:
+def write_portal(
+    folder: Path, sites: dict[str, FakeSite], url: str = "http://127.0.0.1:1/portal/", more: str = ""
+) -> Path:
     """Write a portal's settings file."""
     path = folder / "jupytercloud.yaml"
     path.write_text(
         PORTAL.format(
-            url=url, grenoble=sites["grenoble"].url, reims=sites["reims"].url, paris=sites["paris-saclay"].url, more=more
+            url=url,
+            grenoble=sites["grenoble"].url,
+            reims=sites["reims"].url,
+            paris=sites["paris-saclay"].url,
+            more=more,
         )
     )
     return path
@@ -166,7 +173,9 @@ class Portal:
         self.service, self.hub, self.port = service, hub, port
         self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}{PREFIX}", trust_env=False)
 
-    async def get(self, target: str, person: str | None = "marie", method: str = "GET", **headers: str) -> httpx.Response:
+    async def get(
+        self, target: str, person: str | None = "marie", method: str = "GET", **headers: str
+    ) -> httpx.Response:
         """Ask for a raw target below the prefix, with nothing encoded or decoded on the way."""
         cookies = [f"service-federation={person}; jupyterhub-session-id=s-{person}"] if person else []
         if headers.get("cookie"):
@@ -201,8 +210,13 @@ async def start_service(settings: Settings, hub: KnownHub, clock: Clock) -> tupl
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     context = ServiceContext(
-        name="federation", prefix=PREFIX, bind=("127.0.0.1", port), api_url="http://127.0.0.1:1/hub/api", api_token="t",
-        base_url="/portal/", cookie_secret=b"k" * 32,
+        name="federation",
+        prefix=PREFIX,
+        bind=("127.0.0.1", port),
+        api_url="http://127.0.0.1:1/hub/api",
+        api_token="t",
+        base_url="/portal/",
+        cookie_secret=b"k" * 32,
     )
     service = FederationService(settings, context, clock)
     application = service.application()

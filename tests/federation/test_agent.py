@@ -85,7 +85,15 @@ async def hub_api(monkeypatch):
 
 
 def agent_of(settings, transport=None) -> AgentService:
-    context = ServiceContext("agent", "/grenoble/services/agent/", ("127.0.0.1", 0), "http://127.0.0.1:1/hub/api", "t", "/grenoble/", b"k" * 32)
+    context = ServiceContext(
+        "agent",
+        "/grenoble/services/agent/",
+        ("127.0.0.1", 0),
+        "http://127.0.0.1:1/hub/api",
+        "t",
+        "/grenoble/",
+        b"k" * 32,
+    )
     return AgentService(settings, context, transport=transport)
 
 
@@ -95,6 +103,7 @@ async def test_a_heartbeat_goes_from_the_agent_to_the_portal(tmp_path, sites, hu
     key = signing.public_text(site_key(settings))
     file.write_text(file.read_text().replace("name: grenoble, title", f'name: grenoble, key: "{key}", title'))
     async with portal_of(file) as portal:
+
         class ToPortal(httpx.AsyncHTTPTransport):
             async def handle_async_request(self, request):
                 request.url = request.url.copy_with(port=portal.port)

@@ -65,7 +65,9 @@ async def test_a_person_of_no_known_organization_gets_a_403_page_in_her_language
     assert "not open to you" in english.text
 
 
-async def test_a_home_site_that_is_killed_gives_an_honest_503_within_seconds_and_nobody_is_sent_elsewhere(portal, sites):
+async def test_a_home_site_that_is_killed_gives_an_honest_503_within_seconds_and_nobody_is_sent_elsewhere(
+    portal, sites
+):
     await portal.get("go/hub/")
     await sites["grenoble"].kill()
     await portal.until(grenoble="down")
@@ -111,7 +113,9 @@ async def test_who_is_not_logged_in_is_sent_to_the_hub_first(portal):
     assert answer.headers["Location"].startswith("/portal/hub/api/oauth2/authorize")
 
 
-@pytest.mark.parametrize("rest", ["/elsewhere.example", "hub/..%2f..", "\\\\x", "hub%0d%0aX:y", "https://elsewhere.example/"])
+@pytest.mark.parametrize(
+    "rest", ["/elsewhere.example", "hub/..%2f..", "\\\\x", "hub%0d%0aX:y", "https://elsewhere.example/"]
+)
 async def test_a_link_that_leads_elsewhere_gets_a_400_page_before_any_login(portal, rest):
     asked = portal.hub.asked
     answer = await portal.get("go/" + rest, person=None)

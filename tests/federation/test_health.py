@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -89,7 +90,7 @@ def test_a_site_that_stays_down_is_looked_at_less_and_less_up_to_thirty_seconds(
     waits = [next_probe(probes("++" + "-" * n), RULES, random.Random(1)).total_seconds() for n in range(2, 12)]
     assert waits[0] <= 2
     assert waits[-1] > 26
-    assert all(later > before * 0.85 for before, later in zip(waits, waits[1:], strict=False))
+    assert all(later > before * 0.85 for before, later in pairwise(waits))
 
 
 def test_a_site_that_comes_back_gets_its_people_little_by_little():

@@ -33,7 +33,9 @@ def body_of(site="grenoble", **more) -> bytes:
 
 
 def sign(portal, body, key=KEY, site="grenoble", audience=None, now=None) -> str:
-    return signing.sign(key, site=site, audience=audience or portal.service.audience, body=body, now=now or datetime.now(UTC))
+    return signing.sign(
+        key, site=site, audience=audience or portal.service.audience, body=body, now=now or datetime.now(UTC)
+    )
 
 
 async def send(portal, body: bytes, token: str | None) -> httpx.Response:
@@ -77,7 +79,9 @@ BAD = {
     "not-now": lambda portal, body: sign(portal, body, now=datetime.now(UTC) - timedelta(minutes=5)),
     "another-body": lambda portal, body: sign(portal, body + b" "),
     "another-site": lambda portal, body: sign(portal, body, key=OTHER, site="reims"),
-    "bad-token": lambda portal, body: jwt.encode({"iss": "grenoble", "aud": portal.service.audience}, "x" * 32, algorithm="HS256"),
+    "bad-token": lambda portal, body: jwt.encode(
+        {"iss": "grenoble", "aud": portal.service.audience}, "x" * 32, algorithm="HS256"
+    ),
     "lives-too-long": lambda portal, body: long_lived(portal, body),
     "token-too-long": lambda portal, body: "a" * 5000,
 }
@@ -85,7 +89,14 @@ BAD = {
 
 def long_lived(portal, body) -> str:
     now = datetime.now(UTC).timestamp()
-    claims = {"iss": "grenoble", "aud": portal.service.audience, "iat": now, "exp": now + 86400, "jti": "j" * 16, "body": signing.body_hash(body)}
+    claims = {
+        "iss": "grenoble",
+        "aud": portal.service.audience,
+        "iat": now,
+        "exp": now + 86400,
+        "jti": "j" * 16,
+        "body": signing.body_hash(body),
+    }
     return jwt.encode(claims, KEY, algorithm="EdDSA")
 
 

@@ -105,7 +105,9 @@ async def test_a_person_can_be_exported_and_erased_twice(portal):
 
 async def test_an_operator_moves_a_home_site_and_people_follow(portal, sites):
     await portal.get("go/hub/")
-    moved = HomeSite("marie@univ-grenoble-alpes.fr", "marie", "reims", portal.service.now(), "admin", "homes were copied")
+    moved = HomeSite(
+        "marie@univ-grenoble-alpes.fr", "marie", "reims", portal.service.now(), "admin", "homes were copied"
+    )
     async with portal.service.database.session() as session:
         before = await homes.move(session, moved, portal.service.now())
     assert before.site == "grenoble"
@@ -121,7 +123,9 @@ async def test_who_gets_an_identifier_later_keeps_her_home_site(portal, sites):
         await portal.get("go/~site=reims/hub/")
         await portal.get("go/hub/")
         async with portal.service.database.session() as session:
-            await homes.move(session, HomeSite(None, "marie", "reims", portal.service.now(), "admin", ""), portal.service.now())
+            await homes.move(
+                session, HomeSite(None, "marie", "reims", portal.service.now(), "admin", ""), portal.service.now()
+            )
     finally:
         people["marie"] = named
     assert (await portal.get("go/hub/")).headers["Location"] == sites["reims"].url + "hub/"

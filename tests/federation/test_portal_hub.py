@@ -20,7 +20,12 @@ from tests.support.ports import free_port
 BASE = "/@/space%20word/"
 LINK = "go/hub/user-redirect/lab/tree/premiers-pas.ipynb?reset&x=1%2F2&p=a%20b"
 PEOPLE = {
-    "marie": {"home_organization": "univ-grenoble-alpes.fr", "person": "marie@uga", "affiliations": ["member"], "language": "fr"},
+    "marie": {
+        "home_organization": "univ-grenoble-alpes.fr",
+        "person": "marie@uga",
+        "affiliations": ["member"],
+        "language": "fr",
+    },
     "paul": {"home_organization": "nowhere.example", "person": "paul@x"},
     "operator": {"home_organization": "univ-grenoble-alpes.fr", "person": "op@uga", "admin": True},
 }
@@ -85,7 +90,10 @@ class Stand:
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, "-m", "jupytercloud_hub", *arguments, "--config", str(self.file)],
-            capture_output=True, text=True, timeout=60, env={**os.environ, "LANG": "en_GB.UTF-8", **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "LANG": "en_GB.UTF-8", **environment},
         )
 
 
@@ -96,7 +104,9 @@ async def stand(tmp_path, sites, monkeypatch):
     # The service is named as the portal's address: without a proxy between, the commands find it there.
     url = f"http://127.0.0.1:{service_port}{BASE}"
     file = write_portal(tmp_path, sites, url)
-    text = file.read_text().replace("state: ./state}", f'state: ./state, service_urls: {{federation: "http://127.0.0.1:{service_port}"}}}}')
+    text = file.read_text().replace(
+        "state: ./state}", f'state: ./state, service_urls: {{federation: "http://127.0.0.1:{service_port}"}}}}'
+    )
     file.write_text(text)
     config = Config()
     configure(config, file)
@@ -144,7 +154,8 @@ async def test_the_portal_lands_on_its_page_and_starts_no_servers(stand):
     await browser.get(f"{BASE}hub/home")
     xsrf = max((c for c in browser.client.cookies.jar if c.name == "_xsrf"), key=lambda c: len(c.path)).value
     spawned = await browser.client.post(
-        f"{BASE}hub/api/users/marie/server", headers={"X-XSRFToken": xsrf, "Referer": f"http://127.0.0.1:{stand.hub.hub.port}{BASE}hub/home"}
+        f"{BASE}hub/api/users/marie/server",
+        headers={"X-XSRFToken": xsrf, "Referer": f"http://127.0.0.1:{stand.hub.hub.port}{BASE}hub/home"},
     )
     assert spawned.status_code == 403
     assert not stand.hub.users["marie"].active
@@ -174,10 +185,14 @@ async def test_an_operator_lists_sites_and_asks_why_somebody_is_sent_where(stand
     assert "marie → grenoble" in why.stdout
     assert "paris-saclay: No rule allows it to you." in why.stdout
 
-    refused = await asyncio.to_thread(stand.command, "sites", "explain", "--user", "marie", JUPYTERCLOUD_API_TOKEN="wrong")
+    refused = await asyncio.to_thread(
+        stand.command, "sites", "explain", "--user", "marie", JUPYTERCLOUD_API_TOKEN="wrong"
+    )
     assert refused.returncode == 1
     homes = await asyncio.to_thread(stand.command, "home-sites", "list", "--json")
-    assert [(row["user"], row["person"], row["site"]) for row in json.loads(homes.stdout)] == [("marie", "marie@uga", "grenoble")]
+    assert [(row["user"], row["person"], row["site"]) for row in json.loads(homes.stdout)] == [
+        ("marie", "marie@uga", "grenoble")
+    ]
 
 
 def _orm_user(hub, name):

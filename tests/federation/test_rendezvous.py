@@ -30,14 +30,20 @@ def test_fifty_thousand_people_spread_as_the_weights_say():
         assert abs(counts[site] - people * share) < four_sigma, site
 
 
-@given(st.text(max_size=20), st.dictionaries(st.text("abc", min_size=1, max_size=3), st.floats(0.01, 100), min_size=2, max_size=6))
+@given(
+    st.text(max_size=20),
+    st.dictionaries(st.text("abc", min_size=1, max_size=3), st.floats(0.01, 100), min_size=2, max_size=6),
+)
 def test_when_a_site_leaves_the_order_of_the_others_stays(person, weights):
     full = order(person, weights.items())
     gone = full[0]
     assert order(person, ((site, weight) for site, weight in weights.items() if site != gone)) == full[1:]
 
 
-@given(st.text(max_size=20), st.dictionaries(st.text("abc", min_size=1, max_size=3), st.floats(0.01, 100), min_size=2, max_size=6))
+@given(
+    st.text(max_size=20),
+    st.dictionaries(st.text("abc", min_size=1, max_size=3), st.floats(0.01, 100), min_size=2, max_size=6),
+)
 def test_a_site_that_grows_only_draws_people_to_itself(person, weights):
     before = order(person, weights.items())[0]
     grown = sorted(weights)[0]

@@ -30,16 +30,26 @@ def sites(**states) -> dict[str, SiteView]:
     return all_
 
 
-MARIE = Person(username="marie", person="marie@uga", home_organization="univ-grenoble-alpes.fr",
-               affiliations=("member@univ-grenoble-alpes.fr", "employee@univ-grenoble-alpes.fr"), groups=("maths",))
+MARIE = Person(
+    username="marie",
+    person="marie@uga",
+    home_organization="univ-grenoble-alpes.fr",
+    affiliations=("member@univ-grenoble-alpes.fr", "employee@univ-grenoble-alpes.fr"),
+    groups=("maths",),
+)
 PAUL = Person(username="paul", person="paul@x", home_organization="nowhere.example")
 
 RULES = (
-    FederationRule(name="grenoble", home_organizations=("univ-grenoble-alpes.fr",), allow=(GRENOBLE, REIMS), prefer=(GRENOBLE,)),
+    FederationRule(
+        name="grenoble", home_organizations=("univ-grenoble-alpes.fr",), allow=(GRENOBLE, REIMS), prefer=(GRENOBLE,)
+    ),
     FederationRule(name="cnrs", home_organizations=("*.cnrs.fr",), affiliations=("employee",), allow=("*",)),
     FederationRule(name="lycees", home_organizations=("/lycee-.+/",), groups=("pupils",), allow=(REIMS,)),
 )
 DENY = (*RULES, FederationRule(name="not the members", affiliations=("member@univ-grenoble-alpes.fr",), deny=(REIMS,)))
+
+
+PLAIN = GoLink("hub/")
 
 
 @dataclass
@@ -47,7 +57,7 @@ class Case:
     number: int
     expect: tuple[Outcome, str | None]
     person: Person = MARIE
-    link: GoLink = GoLink("hub/")
+    link: GoLink = PLAIN
     home: str | None = None
     sites: dict = field(default_factory=sites)
     rules: tuple = RULES
@@ -63,7 +73,12 @@ CASES = [
     Case(3, (Outcome.GO, REIMS), sites=sites(grenoble=DOWN), sets_home=True),
     Case(4, (Outcome.NONE_LEFT, None), sites=sites(grenoble=DOWN, reims=UNKNOWN)),
     Case(5, (Outcome.NONE_LEFT, None), rules=DENY, sites=sites(grenoble=DOWN)),
-    Case(6, (Outcome.GO, REIMS), person=Person(username="ana", home_organization="LYCEE-stendhal", groups=("pupils",)), sets_home=True),
+    Case(
+        6,
+        (Outcome.GO, REIMS),
+        person=Person(username="ana", home_organization="LYCEE-stendhal", groups=("pupils",)),
+        sets_home=True,
+    ),
     Case(7, (Outcome.NOT_ALLOWED, None), person=Person(username="ana", home_organization="lycee-stendhal")),
     Case(8, (Outcome.NOT_ALLOWED, None), person=Person(username="x")),
     # asked for by name
@@ -80,34 +95,93 @@ CASES = [
     Case(23, (Outcome.AWAY, REIMS), home=REIMS, sites=sites(reims=SiteState.DRAINING)),
     Case(24, (Outcome.AWAY, REIMS), home=REIMS, sites=sites(reims=UNKNOWN)),
     Case(25, (Outcome.GO, REIMS), home=REIMS, sites=sites(reims=SiteState.DEGRADED)),
-    Case(26, (Outcome.OTHER_SITE, GRENOBLE), home=REIMS, sites=sites(reims=view(REIMS, DOWN, failure=Failure.EMPTY_HOME)),
-         reason="not there"),
-    Case(27, (Outcome.AWAY, REIMS), home=REIMS,
-         sites=sites(reims=view(REIMS, DOWN, failure=Failure.EMPTY_HOME), grenoble=DOWN)),
-    Case(28, (Outcome.GO, GRENOBLE), home=REIMS,
-         sites=sites(reims=view(REIMS, DOWN, failure=Failure.PARTNER, partners=(PARIS, GRENOBLE))), reason="copies"),
-    Case(29, (Outcome.AWAY, REIMS), home=REIMS,
-         sites=sites(reims=view(REIMS, DOWN, failure=Failure.PARTNER, partners=(PARIS,)))),
+    Case(
+        26,
+        (Outcome.OTHER_SITE, GRENOBLE),
+        home=REIMS,
+        sites=sites(reims=view(REIMS, DOWN, failure=Failure.EMPTY_HOME)),
+        reason="not there",
+    ),
+    Case(
+        27,
+        (Outcome.AWAY, REIMS),
+        home=REIMS,
+        sites=sites(reims=view(REIMS, DOWN, failure=Failure.EMPTY_HOME), grenoble=DOWN),
+    ),
+    Case(
+        28,
+        (Outcome.GO, GRENOBLE),
+        home=REIMS,
+        sites=sites(reims=view(REIMS, DOWN, failure=Failure.PARTNER, partners=(PARIS, GRENOBLE))),
+        reason="copies",
+    ),
+    Case(
+        29,
+        (Outcome.AWAY, REIMS),
+        home=REIMS,
+        sites=sites(reims=view(REIMS, DOWN, failure=Failure.PARTNER, partners=(PARIS,))),
+    ),
     Case(30, (Outcome.NOT_ALLOWED, PARIS), home=PARIS, choices=(GRENOBLE, REIMS), reason="no longer open"),
     Case(31, (Outcome.AWAY, None), home="atlantis", choices=(GRENOBLE, REIMS), reason="left the federation"),
-    Case(32, (Outcome.GO, GRENOBLE), home=GRENOBLE, sites=sites(grenoble=view(GRENOBLE, free={"*": 0})), reason="files"),
+    Case(
+        32, (Outcome.GO, GRENOBLE), home=GRENOBLE, sites=sites(grenoble=view(GRENOBLE, free={"*": 0})), reason="files"
+    ),
     # profile
-    Case(40, (Outcome.GO, REIMS), link=GoLink("hub/", profile="gpu"),
-         sites=sites(grenoble=view(GRENOBLE, profiles=frozenset({"lab"})), reims=view(REIMS, profiles=frozenset({"gpu"})))),
-    Case(41, (Outcome.CHOOSE, GRENOBLE), link=GoLink("hub/", profile="gpu"), home=GRENOBLE, choices=(REIMS,),
-         sites=sites(grenoble=view(GRENOBLE, profiles=frozenset({"lab"})), reims=view(REIMS, profiles=frozenset({"gpu"})))),
-    Case(42, (Outcome.NO_PROFILE, None), link=GoLink("hub/", profile="gpu"),
-         sites=sites(grenoble=view(GRENOBLE, profiles=frozenset()), reims=view(REIMS, profiles=frozenset()))),
-    Case(43, (Outcome.NONE_LEFT, None), link=GoLink("hub/", profile="gpu"),
-         sites=sites(grenoble=view(GRENOBLE, free={"gpu": 0}), reims=view(REIMS, free={"*": 0})), reason="full"),
-    Case(44, (Outcome.NONE_LEFT, None), link=GoLink("hub/", profile="gpu"),
-         sites=sites(grenoble=view(GRENOBLE, DOWN, profiles=frozenset({"gpu"})), reims=view(REIMS, profiles=frozenset()))),
-    Case(45, (Outcome.CHOOSE, GRENOBLE), link=GoLink("hub/", site=GRENOBLE, profile="gpu"), choices=(REIMS,),
-         sites=sites(grenoble=view(GRENOBLE, profiles=frozenset({"lab"})))),
+    Case(
+        40,
+        (Outcome.GO, REIMS),
+        link=GoLink("hub/", profile="gpu"),
+        sites=sites(
+            grenoble=view(GRENOBLE, profiles=frozenset({"lab"})), reims=view(REIMS, profiles=frozenset({"gpu"}))
+        ),
+    ),
+    Case(
+        41,
+        (Outcome.CHOOSE, GRENOBLE),
+        link=GoLink("hub/", profile="gpu"),
+        home=GRENOBLE,
+        choices=(REIMS,),
+        sites=sites(
+            grenoble=view(GRENOBLE, profiles=frozenset({"lab"})), reims=view(REIMS, profiles=frozenset({"gpu"}))
+        ),
+    ),
+    Case(
+        42,
+        (Outcome.NO_PROFILE, None),
+        link=GoLink("hub/", profile="gpu"),
+        sites=sites(grenoble=view(GRENOBLE, profiles=frozenset()), reims=view(REIMS, profiles=frozenset())),
+    ),
+    Case(
+        43,
+        (Outcome.NONE_LEFT, None),
+        link=GoLink("hub/", profile="gpu"),
+        sites=sites(grenoble=view(GRENOBLE, free={"gpu": 0}), reims=view(REIMS, free={"*": 0})),
+        reason="full",
+    ),
+    Case(
+        44,
+        (Outcome.NONE_LEFT, None),
+        link=GoLink("hub/", profile="gpu"),
+        sites=sites(
+            grenoble=view(GRENOBLE, DOWN, profiles=frozenset({"gpu"})), reims=view(REIMS, profiles=frozenset())
+        ),
+    ),
+    Case(
+        45,
+        (Outcome.CHOOSE, GRENOBLE),
+        link=GoLink("hub/", site=GRENOBLE, profile="gpu"),
+        choices=(REIMS,),
+        sites=sites(grenoble=view(GRENOBLE, profiles=frozenset({"lab"}))),
+    ),
     Case(46, (Outcome.GO, GRENOBLE), link=GoLink("hub/", profile="gpu")),
     # room and preference
     Case(50, (Outcome.GO, REIMS), sites=sites(grenoble=view(GRENOBLE, free={"*": 0})), sets_home=True),
-    Case(51, (Outcome.GO, GRENOBLE), sites=sites(grenoble=view(GRENOBLE, free={"*": 1}), reims=view(REIMS, free={"*": 1000})), sets_home=True),
+    Case(
+        51,
+        (Outcome.GO, GRENOBLE),
+        sites=sites(grenoble=view(GRENOBLE, free={"*": 1}), reims=view(REIMS, free={"*": 1000})),
+        sets_home=True,
+    ),
     Case(52, (Outcome.GO, PARIS), rules=(), sets_home=True, sites=sites(grenoble=DOWN, reims=DOWN)),
     Case(53, (Outcome.GO, REIMS), rules=(FederationRule(allow=(REIMS,)),), sets_home=True, reason="only site"),
 ]
@@ -149,7 +223,9 @@ PEOPLE = st.builds(
     home_organization=st.none() | st.sampled_from(["a.fr", "b.fr"]),
     groups=st.sampled_from([(), ("g",)]),
 )
-LINKS = st.builds(GoLink, st.just("hub/"), st.none() | st.sampled_from([*NAMES, "none"]), st.none() | st.sampled_from(["lab", "gpu"]))
+LINKS = st.builds(
+    GoLink, st.just("hub/"), st.none() | st.sampled_from([*NAMES, "none"]), st.none() | st.sampled_from(["lab", "gpu"])
+)
 SOME = st.lists(st.sampled_from(NAMES), max_size=3).map(tuple)
 RULE = st.builds(
     FederationRule,
@@ -179,9 +255,11 @@ def allowed(person, rules) -> set[str]:
 @settings(max_examples=800, deadline=None)
 @given(QUESTIONS)
 def test_nobody_is_sent_to_a_site_that_is_not_allowed_or_not_up(question):
-    person, link, home, views, rules = question
+    person, _link, _home, views, rules = question
     decision = decide(*question)
-    for name in (decision.site, *decision.choices) if decision.outcome in (Outcome.GO, Outcome.OTHER_SITE) else decision.choices:
+    for name in (
+        (decision.site, *decision.choices) if decision.outcome in (Outcome.GO, Outcome.OTHER_SITE) else decision.choices
+    ):
         assert name in allowed(person, rules)
         assert views[name].state.routable
 
