@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..contracts.text import Text
+from ..contracts.text import Localized, Text
 from ..contracts.units import format_duration
 from ..hubapi.client import HubApi, HubApiError
 from ..settings import Settings
@@ -27,10 +28,15 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ..culling.passes import Culler, Pass, Standing
+    from ..culling.passes import Pass, Standing
+    from ..culling.rules import Maintenance
+    from ..culling.store import Store
+
+T = TypeVar("T")
 
 TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
 API_URL = "JUPYTERHUB_API_URL"
+ACTIVITY = "read:users:activity"
 
 token_option = click.option(
     "--token",
@@ -51,6 +57,8 @@ def command() -> None:
       jupytercloud cull plan --config jupytercloud.yaml
       jupytercloud cull plan --json
       jupytercloud cull run
+      jupytercloud cull drain --at 2026-12-24T18:00+01:00 --message "Coupure électrique"
+      jupytercloud cull away
     """
 
 
@@ -106,6 +114,123 @@ def run(config: Path, token: str | None, hub_api: str | None, as_json: bool) -> 
         raise SystemExit(1)
 
 
+@command.command()
+@click.option("--at", help="When everything stops: a date and a time with its zone, 2026-12-24T18:00+01:00.")
+@click.option("--message", help="What people are told, in French (and in English if --message-en is not given).")
+@click.option("--message-en", help="What people are told in English.")
+@click.option("--cancel", is_flag=True, help="Take the announcement back.")
+@config_option
+@json_option
+def drain(
+    at: str | None, message: str | None, message_en: str | None, cancel: bool, config: Path, as_json: bool
+) -> None:
+    """Stop every server at an hour, for a maintenance: people are told from now on, and can't put it off.
+
+    Without options, show what is announced. The service acts on it at its next pass.
+
+    \b
+    Examples:
+      jupytercloud cull drain --at 2026-12-24T18:00+01:00 --message "Coupure électrique"
+      jupytercloud cull drain --cancel
+    """
+    settings = load_or_fail(config)
+    moment = _moment(at)
+    if (moment is None) != (message is None) or (cancel and moment):
+        fail(Text("Give --at with --message, or --cancel alone."), USAGE)
+
+    async def change(store: Store) -> Maintenance | None:
+        if cancel:
+            await store.set_maintenance(None)
+        elif moment is not None:
+            from ..culling.rules import Maintenance
+
+            texts = {"fr": message or "", "en": message_en or message or ""}
+            await store.set_maintenance(Maintenance(moment, Localized(texts)))
+        return await store.maintenance()
+
+    announced: Maintenance | None = asyncio.run(_with_store(settings, change))
+    if as_json:
+        shown = {"at": announced.at.isoformat(), "message": announced.message.dump()} if announced else None
+        print_json({"maintenance": shown})
+    elif announced:
+        when = announced.at.astimezone(settings.site.zone).isoformat(timespec="minutes")
+        text = announced.message.in_(language())
+        click.echo(say(Text("Everything is stopped at {when}: {message}", when=when, message=text)))
+    else:
+        click.echo(say(Text("No maintenance is announced.")))
+
+
+@command.command()
+@config_option
+@token_option
+@url_option
+@json_option
+def away(config: Path, token: str | None, hub_api: str | None, as_json: bool) -> None:
+    """List users who were not seen for culling.away_after. Their files are never touched.
+
+    The token needs list:users and read:users:activity.
+
+    \b
+    Example:
+      JUPYTERHUB_API_TOKEN=… jupytercloud cull away --json
+    """
+    from ..culling.away import gone_quiet
+    from ..settings.culling import CullingSettings
+    from ..web.service import utc_now
+
+    settings = load_or_fail(config)
+    if not token:
+        fail(Text("A token is missing: set {name}.", name=TOKEN), USAGE)
+    url = hub_api or f"{settings.site.url}hub/api"
+    after = (settings.culling or CullingSettings()).away_after
+
+    async def call() -> list[tuple[str, datetime]]:
+        async with HubApi(url, token) as api:
+            users = [user async for user in api.users()]
+        if any("last_activity" not in user for user in users):
+            fail(Text("The token does not show when users were last seen: it lacks {scope}.", scope=ACTIVITY))
+        return gone_quiet(users, utc_now() - after)
+
+    found = _ask(call, url)
+    if as_json:
+        print_json([{"user": user, "last_seen": seen.isoformat()} for user, seen in found])
+    else:
+        heads = [say(Text("user")), say(Text("last seen"))]
+        print_table(heads, [(user, seen.astimezone(settings.site.zone).date()) for user, seen in found])
+
+
+def _moment(value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        fail(Text("{value} is not a time with its zone, such as 2026-12-24T18:00+01:00.", value=value), USAGE)
+    return moment
+
+
+async def _with_store(settings: Settings, call: Callable[[Store], Awaitable[T]]) -> T:
+    from ..culling.service import PART
+    from ..culling.store import Store
+    from ..storage import Database
+
+    database = Database(settings.database_url(PART), PART)
+    try:
+        await database.upgrade()
+        return await call(Store(database))
+    finally:
+        await database.close()
+
+
+def _ask(call: Callable[[], Coroutine[Any, Any, T]], url: str) -> T:
+    try:
+        return asyncio.run(call())
+    except HubApiError as error:
+        fail(Text("The hub at {url} gave no list of users or servers: {error}", url=url, error=str(error)))
+
+
 def _row(standing: Standing, at: Any) -> list[str]:
     verdict = standing.verdict
     left = verdict.stops_at - at if verdict.stops_at else None
@@ -126,29 +251,21 @@ def _with_culler(settings: Settings, token: str | None, hub_api: str | None, wha
     url = hub_api or f"{settings.site.url}hub/api"
 
     async def call() -> Any:
+        return await _with_store(settings, on_store)
+
+    async def on_store(store: Store) -> Any:
         from prometheus_client import CollectorRegistry
 
         from ..culling.metrics import Metrics
         from ..culling.passes import Busy, Culler
-        from ..culling.service import PART, open_api, open_asked
-        from ..culling.store import Store
+        from ..culling.service import open_api, open_asked
         from ..settings.culling import CullingSettings
-        from ..storage import Database
         from ..web.service import utc_now
 
-        database = Database(settings.database_url(PART), PART)
-        await database.upgrade()
-        api: HubApi = open_api(settings, url, token)
-        asked = open_asked(settings, token)
-        culler: Culler = Culler(
-            settings.culling or CullingSettings(),
-            settings.site.zone,
-            api,
-            Store(database),
-            Metrics(CollectorRegistry()),
-            utc_now,
-            asked,
-        )
+        culling = settings.culling or CullingSettings()
+        api, asked = open_api(settings, url, token), open_asked(settings, token)
+        metrics = Metrics(CollectorRegistry())
+        culler = Culler(culling, settings.site.zone, api, store, metrics, utc_now, asked)
         try:
             return await (culler.plan() if what == "plan" else culler.run())
         except Busy:
@@ -157,9 +274,5 @@ def _with_culler(settings: Settings, token: str | None, hub_api: str | None, wha
             await api.close()
             if asked:
                 await asked.close()
-            await database.close()
 
-    try:
-        return asyncio.run(call())
-    except HubApiError as error:
-        fail(Text("The hub at {url} gave no list of servers: {error}", url=url, error=str(error)))
+    return _ask(call, url)

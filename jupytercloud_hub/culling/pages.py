@@ -97,6 +97,7 @@ class StopPage(_Culling, PageHandler):
             refused=refused,
             kept=kept or self.get_query_argument("kept", "") == "1",
             named=self.named,
+            titles={profile.name: profile.title for profile in service.settings.profiles},
         )
 
     def named(self, server: str) -> str:
