@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 
 from markupsafe import Markup
 
 from ..contracts.person import Person
-from ..contracts.text import Language
+from ..contracts.text import Language, Text
 from ..profiles.catalogue import Catalogue
-from ..profiles.form import FormPlan
+from ..profiles.form import Card, FormPlan
 from ..profiles.resources import Capabilities
 from ..web.templating import render_template
 
-TEMPLATE = "profiles/form.html"
+FORM = "profiles/form.html"
+CARD = "profiles/card.html"
 
 
 @cache
@@ -30,8 +31,21 @@ class FormPage:
     def __init__(self, catalogue: Catalogue, capabilities: Capabilities, contact: str = "") -> None:
         self.plan = FormPlan(catalogue, capabilities)
         self.contact = contact
+        self._cards: dict[tuple[Language, str, bool, Text | None], Markup] = {}
 
     def render(self, person: Person, language: Language, last: object = None) -> str:
         """Return the inside of JupyterHub's spawn form for a person, in her language."""
         form = self.plan.for_person(person, last)
-        return render_template(TEMPLATE, language, form=form, css=_css(), contact=self.contact)
+        return render_template(
+            FORM, language, form=form, css=_css(), contact=self.contact, show=partial(self._card, language)
+        )
+
+    def _card(self, language: Language, card: Card) -> Markup:
+        """Return one profile's part; all but the one with her own last answers are the same for many people."""
+        key = (language, card.plan.profile.name, card.checked, card.refusal)
+        if card.values is None and key in self._cards:
+            return self._cards[key]
+        html = Markup(render_template(CARD, language, card=card))  # noqa: S704 - escaped by the template
+        if card.values is None:
+            self._cards[key] = html
+        return html
