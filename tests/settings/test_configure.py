@@ -189,7 +189,9 @@ c.JupyterHub.services.append({"name": "own", "api_token": "o" * 32})
 LATER = """
 c.JupyterHub.authenticator_class = "dummy"
 c.JupyterHub.concurrent_spawn_limit = 7
-c.JupyterHub.load_roles.append({"name": "own", "services": ["own"], "scopes": ["read:hub", "list:services", "read:roles:services"]})
+c.JupyterHub.load_roles.append(
+    {"name": "own", "services": ["own"], "scopes": ["read:hub", "list:services", "read:roles:services"]}
+)
 c.Authenticator.allow_all = True
 """
 SMALL = """

@@ -1,4 +1,4 @@
-"""A real hub as an operator starts it: the command ``jupyterhub`` on a configuration file, ended with all it started."""
+"""A real hub as an operator starts it: ``jupyterhub`` on a configuration file, ended with all that it started."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class HubProcess:
         """Wait until the hub answers behind its proxy."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            assert self.process and self.process.poll() is None, self.words()
+            assert self.process
+            assert self.process.poll() is None, self.words()
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"{self.url}hub/health", trust_env=False).status_code == 200:
                     return
