@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..contracts.admission import AdmissionAnswer, Confirm, Release, Reserve
-from ..contracts.text import Text
-from ..settings.quotas import QuotasSettings
+from ..contracts.text import LANGUAGES, Language, Text
+from ..settings.quotas import Budget, Limit, QuotasSettings
 from ..settings.site import SiteSettings
 from ..web.errors import PublicError
 from ..web.i18n import render
-from .budgets import accounts_of, judge, levels_reached
+from .budgets import Refused, Standing, accounts_of, judge, levels_reached
 from .ledger import Ledger, moment_of, seconds_of
+from .pricing import use
 from .tables import PLACE, RUNNING
 from .usage import Reader
+from .windows import span
 from .words import refusal_text, warning_text
 
 
@@ -60,13 +62,7 @@ class Admission:
             least = self._ledger.prices.least(resources, self._settings.least, now)
             refused = judge(resources, least, standings, holdings)
             if refused:
-                contact = refused.budget.contact or self._site.contact
-                text = refusal_text(refused, self._settings.least, contact, self._site.timezone)
-                return AdmissionAnswer(
-                    verdict="refused",
-                    message=render(text, message.language).strip(),
-                    refusal=refused.refusal,
-                )
+                return self._refuse(refused, message.language)
             expires = moment_of(seconds_of(now + self._settings.place))
             await self._ledger.open(session, message.key, message.record, accounts, place_until=expires)
         reached = [each for each in standings if levels_reached(each, self._settings.warn_at)]
@@ -77,6 +73,30 @@ class Admission:
             expires=expires,
             message=render(text_of, message.language) if text_of else None,
         )
+
+    def _refuse(self, refused: Refused, language: Language) -> AdmissionAnswer:
+        contact = refused.budget.contact or self._site.contact
+        text = refusal_text(refused, self._settings.least, contact, self._site.timezone)
+        return AdmissionAnswer(verdict="refused", message=render(text, language).strip(), refusal=refused.refusal)
+
+    async def rehearse(self, message: Reserve, now: datetime) -> None:
+        """Go through a reserve and a refusal without keeping anything."""
+        accounts = accounts_of(message.person, self._ledger.hub)
+        limit = Limit(units=0, hard=True)
+        budget = Budget(name="rehearsal", limits=(limit,))
+        days = span(limit.window, now, self._ledger.prices.zone)
+        standing = Standing(accounts[0], budget, limit, days, used=0)
+        resources = message.record.resources
+        refused = judge(resources, use(resources, 1, 1), [standing], [])
+        async with self._ledger.writing() as session:
+            await self._ledger.find(session, message.key)
+            await self._ledger.lapse(session, now)
+            await self._reader.standings(session, accounts, message.person, now)
+            await self._ledger.open(session, message.key, message.record, accounts, place_until=now)
+            await session.rollback()
+        for language in LANGUAGES:
+            if refused:
+                self._refuse(refused, language)
 
     async def _confirm(self, message: Confirm) -> AdmissionAnswer:
         async with self._ledger.writing() as session:

@@ -179,16 +179,21 @@ class Collector:
     async def _adopt(
         self, seen: dict[tuple[str, str, int], Seen], known: set[tuple[str, str, int]], as_of: datetime
     ) -> int:
-        """Open what runs or starts and is not in the ledger; open again what was taken for over and is not."""
+        """Open what runs and is not in the ledger; open again what was taken for over and is not.
+
+        What starts is left alone: its spawner is about to ask, and an interval that is there already would be
+        taken for a question that was answered before.
+        """
         adopted = 0
         for key in seen.keys() - known:
             found = seen[key]
+            if found.starting:
+                continue
             async with self._ledger.writing() as session:
                 interval = await self._ledger.find(session, found.key)
                 if interval is None:
                     accounts = accounts_of(found.person, self._ledger.hub)
-                    until = as_of + self._settings.place if found.starting else None
-                    interval = await self._ledger.open(session, found.key, found.record, accounts, place_until=until)
+                    interval = await self._ledger.open(session, found.key, found.record, accounts)
                     adopted += 1
                 elif interval.state in (CLOSED, DROPPED) and interval.closed_by != "release":
                     await self._ledger.begin(session, interval)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
+from ..contracts.admission import Reserve, StartKey
 from ..contracts.person import Person
+from ..contracts.server_record import Resources, ServerRecord
 from ..contracts.text import Language
 from ..hubapi import HubApi, HubApiError
 from ..settings.quotas import QuotasSettings
@@ -64,6 +67,7 @@ class QuotasService(Service):
         self.notices = Notices(self.ledger, self.reader, self._person)
         self._last_error: str | None = "the hub was not read yet"
         self._looked = self.now()
+        await self._warm_up()
         self._task = asyncio.create_task(self._looks())
 
     async def stop(self) -> None:
@@ -90,6 +94,20 @@ class QuotasService(Service):
     def profile_titles(self, language: Language) -> dict[str, str]:
         """Return the titles of the profiles that people know them by."""
         return {profile.name: profile.title.in_(language) for profile in self.settings.profiles if profile.title}
+
+    async def _warm_up(self) -> None:
+        """Refuse nobody in both languages: what is read and compiled once would make the first answer late."""
+        nobody = Person(username="-", home_organization="-", groups=("-",))
+        resources = Resources(cpu=1, memory=0)
+        start = Reserve(
+            key=StartKey(hub=self.ledger.hub, user="-", started=self.now()),
+            person=nobody,
+            record=ServerRecord(profile="-", resources=resources),
+        )
+        await self.admission.rehearse(start, self.now())
+        with contextlib.suppress(Exception):  # a hub that does not answer yet is no reason not to begin
+            async with asyncio.timeout(SOON_SECONDS):
+                await self.context.hub_auth().user_for_token(self.context.api_token, sync=False)
 
     async def look(self) -> None:
         """One heartbeat: count, close, adopt, warn."""

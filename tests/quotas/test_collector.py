@@ -81,6 +81,14 @@ async def test_a_slow_start_keeps_its_place_for_as_long_as_the_hub_says_that_it_
     assert [interval.state for interval in await intervals(world.ledger)] == [PLACE]
 
 
+async def test_a_look_at_a_server_that_starts_does_not_answer_in_place_of_the_budget(ledger: Ledger):
+    world = World(ledger, FakeHub(), Budget(name="nothing", limits=(Limit(units=0, hard=True),)))
+    world.hub.start(pending="spawn")
+    await world.look()
+    assert (await world.door.answer(reserve(), T0)).verdict == "refused"
+    await world.api.close()
+
+
 async def test_a_server_that_stopped_without_a_word_ends_when_the_hub_stopped_it(world: World):
     start = reserve()
     await world.door.answer(start, T0)
