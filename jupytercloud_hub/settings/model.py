@@ -54,6 +54,11 @@ class Settings(Model):
         """The folder for what a small hub keeps on disk."""
         return self.folder / self.site.state
 
+    @property
+    def portal_url(self) -> str | None:
+        """Address of the portal that this site belongs to; None for a single hub, and for the portal itself."""
+        return self.federation.portal.url if self.federation and self.federation.portal else None
+
     def database_url(self, part: str) -> str:
         """Return the SQLAlchemy address of a part's database, with an absolute path for SQLite."""
         url = self.database.urls.get(part, self.database.url)  # type: ignore[call-overload]

@@ -159,6 +159,7 @@ class PageHandler(BaseHandler):
             "prefix": self.service.context.prefix,
             "hub_prefix": f"{self.service.context.base_url}hub/",
             "neighbours": self.service.neighbours(),
+            "portal_url": settings.portal_url,
             "here": self.request.uri,
             "path": self.request.path,
             "xsrf_form": self.xsrf_form_html,

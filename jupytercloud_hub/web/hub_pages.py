@@ -37,6 +37,7 @@ def template_vars(settings: Settings) -> dict[str, Any]:
         "site": settings.site,
         "site_pages": {name: f"{base}services/{name}/" for name in page_services(settings)},
         "site_role": settings.site.role,
+        "portal_url": settings.portal_url,
     }
 
 
