@@ -14,6 +14,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..contracts.text import Text
+from ..federation import signing
+from ..federation.agent import KEY_FILE
 from . import node, people
 from .plan import AFFILIATIONS, GROUP, GROUP_ENTITLEMENT, HOME_ORGANIZATIONS, HOST, Plan
 from .pycoa import made_up_data
@@ -57,7 +59,7 @@ def claim(state: Path, *, reset: bool) -> None:
                 entry.unlink()
 
 
-def write(plan: Plan, node_place: Path, site_keys: dict[str, str] | None = None) -> None:
+def write(plan: Plan, node_place: Path) -> None:
     """Write everything that the processes read. `node_place`: what ``node.prepare`` returned."""
     for name in ("logs", "tmp", "jupyter/labconfig"):
         (plan.state / name).mkdir(parents=True, exist_ok=True)
@@ -81,7 +83,7 @@ def write(plan: Plan, node_place: Path, site_keys: dict[str, str] | None = None)
         "home_organizations": HOME_ORGANIZATIONS, "affiliations": sorted(AFFILIATIONS),
         "group": GROUP, "entitlement": GROUP_ENTITLEMENT,
         "proxy_command": node.proxy_command(node_place),
-        "sites": [_site(plan, name, site_keys or {}) for name in HOME_ORGANIZATIONS],
+        "sites": [_site(plan, name) for name in HOME_ORGANIZATIONS],
     }  # fmt: skip
     for hub in plan.hubs:
         folder = plan.folder(hub.name)
@@ -105,7 +107,7 @@ def provider_config(plan: Plan) -> dict[str, Any]:
             "client_name": hub.name,
             "client_secret": _secret(plan.folder(hub.name) / "client-secret"),
             "redirect_uris": [f"{hub.url}hub/oauth_callback"],
-            "post_logout_redirect_uris": [hub.url, f"{hub.url}hub/login", f"{hub.url}hub/logout"],
+            "post_logout_redirect_uris": [f"{hub.url}hub/oidc/logged-out"],
             "backchannel_logout_uri": f"{hub.url}hub/oidc/backchannel-logout",
             "backchannel_logout_session_required": True,
         }
@@ -150,8 +152,12 @@ def replace(path: Path, content: str) -> None:
     _replace(path, content)
 
 
-def _site(plan: Plan, name: str, keys: dict[str, str]) -> dict[str, str | None]:
-    return {"name": name, "url": plan.hub(name).url, "key": keys.get(name)}
+def _site(plan: Plan, name: str) -> dict[str, str]:
+    """A site as the portal knows it; the key of its heartbeats is made here, so that the first one is believed."""
+    state = plan.folder(name) / "state"
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = signing.public_text(signing.kept_key(state / KEY_FILE))
+    return {"name": name, "url": plan.hub(name).url, "key": key}
 
 
 def _write_pycoa(folder: Path) -> None:

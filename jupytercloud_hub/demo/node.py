@@ -45,7 +45,8 @@ def node_version() -> int:
 def place(folder: Path, *, development: bool = False) -> Path:
     """Where `prepare` puts things below ``folder``; another lock file gives another place."""
     digest = hashlib.sha256((SOURCE / "package-lock.json").read_bytes()).hexdigest()[:12]
-    return folder / f"{digest}{'-dev' if development else ''}"
+    with_more = folder / f"{digest}-dev"
+    return with_more if development or is_prepared(with_more) else folder / digest
 
 
 def is_prepared(where: Path) -> bool:

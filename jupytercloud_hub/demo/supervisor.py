@@ -23,12 +23,13 @@ import httpx
 from ..contracts.text import Text
 from ..spawners.processes import end_with_parent, last_lines
 from . import files, keeper, node, provider_process
-from .plan import Hub, Plan
+from .plan import HOST, Hub, Plan
 
 START_SECONDS = 90.0
 STOP_SECONDS = 6.0
 KILL_AFTER = 2.0
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.2
+ROUTABLE = ("up", "degraded")
 RUNNING = "running.json"
 """Process numbers by name, in the state folder, while the demo runs."""
 
@@ -71,6 +72,7 @@ class Supervisor:
                 self._until("provider", http, f"{self.plan.issuer}/.well-known/openid-configuration"),
                 *(self._until_hub(hub, http) for hub in self.plan.hubs),
             )
+            await self._until_sites_are_up(http)
 
     async def watch(self) -> None:
         """Tell when a process ends; a hub that was killed stays so, for it is what the pages then say that counts."""
@@ -134,19 +136,37 @@ class Supervisor:
 
     async def _until_hub(self, hub: Hub, http: httpx.AsyncClient) -> None:
         began = time.monotonic()
+        # The hub itself first: while the proxy has no route yet, each question would cost the hub an error page.
+        await self._until(hub.name, http, f"http://{HOST}:{hub.hub}{hub.base_path}hub/health")
         await self._until(hub.name, http, f"{hub.url}hub/health")
         for service in hub.services:
             await self._until(hub.name, http, f"{hub.url}services/{service}/health")
         self.say(Text("  {name}: up after {seconds} s", name=hub.name, seconds=round(time.monotonic() - began, 1)))
 
-    async def _until(self, name: str, http: httpx.AsyncClient, url: str) -> None:
+    async def _until_sites_are_up(self, http: httpx.AsyncClient) -> None:
+        """A site is unknown to the portal until it has looked at it; nobody is to meet that."""
+        url = f"{self.plan.hub('portal').url}services/federation/api/v1/status"
+
+        def all_up(answer: httpx.Response) -> bool:
+            return all(site["state"] in ROUTABLE for site in answer.json()["sites"])
+
+        await self._until("portal", http, url, all_up)
+
+    async def _until(
+        self,
+        name: str,
+        http: httpx.AsyncClient,
+        url: str,
+        good: Callable[[httpx.Response], bool] = lambda answer: True,
+    ) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
             code = self.processes[name].returncode
             if code is not None:
                 raise self._failed(name, Text("it ended with code {code}", code=code))
             with contextlib.suppress(httpx.HTTPError):
-                if (await http.get(url)).status_code == 200:
+                answer = await http.get(url)
+                if answer.status_code == 200 and good(answer):
                     return
             if time.monotonic() > deadline:
                 raise self._failed(
