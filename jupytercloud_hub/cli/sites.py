@@ -13,6 +13,7 @@ from ..contracts.text import Localized, Text
 from ..federation.model import SiteState
 from ..federation.words import STATES
 from ..settings import Settings
+from . import site_keys, site_orders
 from .common import USAGE, config_option, fail, json_option, language, load_or_fail, print_json, print_table, say
 
 TOKEN_VARIABLE = "JUPYTERCLOUD_API_TOKEN"  # noqa: S105 - the variable's name
@@ -21,7 +22,11 @@ SECONDS = 10.0
 
 @click.group()
 def command() -> None:
-    """List the sites of the federation and explain where somebody is sent."""
+    """Sites of the federation: list, register, drain, and explain where somebody is sent."""
+
+
+for one in (*site_keys.COMMANDS, *site_orders.COMMANDS):
+    command.add_command(one)
 
 
 @command.command("list")

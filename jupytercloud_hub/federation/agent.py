@@ -137,8 +137,7 @@ class AgentService(Service):
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self.key = site_key(self.settings)
-        log.info("agent: this site's key is %s", signing.public_text(self.key))
+        log.info("agent: this site's key is %s", signing.public_text(site_key(self.settings)))
         local = httpx.URL(self.portal.url).host in {"127.0.0.1", "::1", "localhost"}
         self.hub = HubApi(self.context.api_url, self.context.api_token, concurrency=2)
         self.client = httpx.AsyncClient(
@@ -158,7 +157,7 @@ class AgentService(Service):
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
         sent = self.sent_at.isoformat() if self.sent_at else None
-        return True, {"portal": self.last, "sent_at": sent, "key": signing.public_text(self.key)}
+        return True, {"portal": self.last, "sent_at": sent, "key": signing.public_text(site_key(self.settings))}
 
     async def _beat(self) -> None:
         while True:
@@ -184,7 +183,7 @@ class AgentService(Service):
         beat = compose(users, self.settings, self.portal, read_notices(self.settings.state_folder), self.now(), version)
         body = beat.model_dump_json().encode()
         token = signing.sign(
-            self.key, site=self.settings.site.name, audience=self.portal.url, body=body, now=self.now()
+            site_key(self.settings), site=self.settings.site.name, audience=self.portal.url, body=body, now=self.now()
         )
         response = await self.client.post(
             "services/federation/api/v1/heartbeats",

@@ -16,6 +16,15 @@ from ..settings.configure.federation import EXPLAIN_SCOPE, HOME_SITES_SCOPE
 from ..web.errors import PublicError
 from ..web.handlers import ApiHandler
 from . import homes, registry, signing
+from .api_models import (
+    Explanation,
+    HeartbeatAnswer,
+    HomeSiteBody,
+    HomeSiteItem,
+    HomeSitePage,
+    SiteStatus,
+    Status,
+)
 from .service import FederationService
 
 PAGE = 200
@@ -41,71 +50,6 @@ class FederationApi(ApiHandler):
         """Whoever asks, for the audit trail."""
         return str((self.user or {}).get("name", ""))
 
-
-class StatusApi(FederationApi):
-    """``GET api/v1/status``: every site's state with its last transitions; for everybody."""
-
-    anonymous = True
-
-    async def get(self) -> None:
-        service = self.service
-        sites = []
-        for name, view in service.board.views.items():
-            known = service.board.known[name]
-            sites.append(
-                {
-                    "name": name,
-                    "title": view.title.dump(),
-                    "url": view.url,
-                    "state": view.state.value,
-                    "reason": self.say(known.shown.reason),
-                    "since": known.since.isoformat() if known.since else None,
-                    "message": view.message.dump() if view.message else None,
-                    "until": view.until.isoformat() if view.until else None,
-                    "profiles": sorted(view.profiles) if view.profiles is not None else None,
-                    "version": known.health.version,
-                    "heartbeat": known.heartbeat.sent.isoformat() if known.heartbeat else None,
-                }
-            )
-        self.write_json({"time": service.now().isoformat(), "sites": sites})
-
-
-class ExplainApi(FederationApi):
-    """``GET api/v1/explain?user=&profile=&site=``: where somebody would be sent, and why not elsewhere."""
-
-    async def get(self) -> None:
-        user = self.get_query_argument("user", "")
-        link = GoLink("", self._name("site"), self._name("profile"))
-        if user and user != self.who:
-            self.demand(EXPLAIN_SCOPE)
-            person = await self._person(user)
-        else:
-            person = self.person
-        decision = await self.service.explain(person, link)
-        self.write_json(
-            {
-                "user": person.username,
-                "outcome": decision.outcome.value,
-                "site": decision.site,
-                "home": decision.home,
-                "reason": self.say(decision.reason),
-                "others": {name: self.say(reason) for name, reason in decision.others.items()},
-                "choices": list(decision.choices),
-                "sets_home": decision.sets_home,
-            }
-        )
-
-    def _name(self, argument: str) -> str | None:
-        value = self.get_query_argument(argument, "")
-        if value and not NAME.fullmatch(value):
-            raise PublicError(
-                400,
-                "bad-name",
-                Text("This can't be read"),
-                Text("“{name}” is not a name of a site or profile.", name=value),
-            )
-        return value or None
-
     async def _person(self, user: str) -> Person:
         try:
             model = await self.service.hub.user(user)
@@ -120,6 +64,54 @@ class ExplainApi(FederationApi):
         return Person.from_hub_user(model)
 
 
+class StatusApi(FederationApi):
+    """``GET api/v1/status``: every site's state with its last transitions; for everybody."""
+
+    anonymous = True
+
+    async def get(self) -> None:
+        names = self.service.board.views
+        status = Status(time=self.service.now(), sites=tuple(status_of(self, name) for name in names))
+        self.write_model(status)
+
+
+class ExplainApi(FederationApi):
+    """``GET api/v1/explain?user=&profile=&site=``: where somebody would be sent, and why not elsewhere."""
+
+    async def get(self) -> None:
+        user = self.get_query_argument("user", "")
+        link = GoLink("", self._name("site"), self._name("profile"))
+        if user and user != self.who:
+            self.demand(EXPLAIN_SCOPE)
+            person = await self._person(user)
+        else:
+            person = self.person
+        decision = await self.service.explain(person, link)
+        self.write_model(
+            Explanation(
+                user=person.username,
+                outcome=decision.outcome.value,
+                site=decision.site,
+                home=decision.home,
+                reason=self.say(decision.reason),
+                others={name: self.say(reason) for name, reason in decision.others.items()},
+                choices=decision.choices,
+                sets_home=decision.sets_home,
+            )
+        )
+
+    def _name(self, argument: str) -> str | None:
+        value = self.get_query_argument(argument, "")
+        if value and not NAME.fullmatch(value):
+            raise PublicError(
+                400,
+                "bad-name",
+                Text("This can't be read"),
+                Text("“{name}” is not a name of a site or profile.", name=value),
+            )
+        return value or None
+
+
 class HomeSitesApi(FederationApi):
     """``GET api/v1/home-sites?site=&after=``: home sites, a page at a time."""
 
@@ -132,11 +124,11 @@ class HomeSitesApi(FederationApi):
                 after=self.get_query_argument("after", ""),
                 limit=PAGE,
             )
-        self.write_json({"items": [home_json(row) for row in rows], "next": more})
+        self.write_model(HomeSitePage(items=tuple(home_item(row) for row in rows), next=more))
 
 
 class HomeSiteApi(FederationApi):
-    """``GET api/v1/home-sites/<user>``: one person's; oneself needs no scope."""
+    """``GET|PUT|DELETE api/v1/home-sites/<user>``: one person's; to see one's own needs no scope."""
 
     async def get(self, user: str) -> None:
         if user != self.who:
@@ -144,22 +136,77 @@ class HomeSiteApi(FederationApi):
         async with self.service.database.session() as session:
             found = await homes.get(session, username=user)
         if found is None:
+            raise _no_home(user)
+        self.write_model(home_item(found))
+
+    async def put(self, user: str) -> None:
+        self.demand(HOME_SITES_SCOPE)
+        body = self.json_body(HomeSiteBody)
+        if body.site not in self.service.board.known:
             raise PublicError(
-                404, "no-home-site", Text("No home site is known"), Text("{user} has no home site yet.", user=user)
+                400, "no-such-site", Text("There is no such site"), Text("No site is called {site}.", site=body.site)
             )
-        self.write_json(home_json(found))
+        now = self.service.now()
+        async with self.service.database.session() as session:
+            present = await homes.get(session, username=user)
+        person = present.person if present else (await self._person(user)).person
+        home = homes.HomeSite(person, user, body.site, now, self.who, body.reason)
+        async with self.service.database.session() as session:
+            await homes.move(session, home, now)
+            await registry.note(
+                session, registry.Audited(now, self.who, "home-site move", homes.key_of(person, user), body.reason)
+            )
+        self.write_model(home_item(home))
+
+    async def delete(self, user: str) -> None:
+        self.demand(HOME_SITES_SCOPE)
+        async with self.service.database.session() as session:
+            found = await homes.get(session, username=user)
+            if found is None:
+                raise _no_home(user)
+            await homes.forget(session, username=user)
+            why = self.get_query_argument("reason", "")
+            entry = registry.Audited(
+                self.service.now(), self.who, "home-site remove", homes.key_of(found.person, user), why
+            )
+            await registry.note(session, entry)
+        self.set_status(204)
 
 
-def home_json(home: homes.HomeSite) -> dict[str, Any]:
+def _no_home(user: str) -> PublicError:
+    return PublicError(
+        404, "no-home-site", Text("No home site is known"), Text("{user} has no home site yet.", user=user)
+    )
+
+
+def home_item(home: homes.HomeSite) -> HomeSiteItem:
     """Return a home site as the API gives it."""
-    return {
-        "user": home.username,
-        "person": home.person,
-        "site": home.site,
-        "set_at": home.set_at.isoformat(),
-        "set_by": home.set_by,
-        "reason": home.reason,
-    }
+    return HomeSiteItem(
+        user=home.username,
+        person=home.person,
+        site=home.site,
+        set_at=home.set_at,
+        set_by=home.set_by,
+        reason=home.reason,
+    )
+
+
+def status_of(handler: FederationApi, name: str) -> SiteStatus:
+    """Return a site as everybody may see it, in the language of the request."""
+    view, known = handler.service.board.views[name], handler.service.board.known[name]
+    return SiteStatus(
+        name=name,
+        title=view.title,
+        url=view.url,
+        state=view.state.value,
+        reason=handler.say(known.shown.reason),
+        since=known.since,
+        message=view.message,
+        until=view.until,
+        profiles=tuple(sorted(view.profiles)) if view.profiles is not None else None,
+        version=known.health.version,
+        heartbeat=known.heartbeat.sent if known.heartbeat else None,
+    )
 
 
 @web.stream_request_body
@@ -201,7 +248,7 @@ class HeartbeatsApi(FederationApi):
         if self.service.board.heard(heartbeat):
             self.service.prober.look(heartbeat.site)
         known = self.service.board.known[heartbeat.site]
-        self.write_json({"state": known.shown.state.value, "reason": self.say(known.shown.reason)})
+        self.write_model(HeartbeatAnswer(state=known.shown.state.value, reason=self.say(known.shown.reason)))
 
     async def _proved(self) -> Heartbeat:
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")

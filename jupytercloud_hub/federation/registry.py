@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Index, String, delete, select
@@ -19,6 +21,12 @@ from ..settings.federation import FederationSite
 from ..storage.base import Base, UtcDateTime
 from .health import Order
 from .model import SiteState
+from .signing import key_id
+
+JOIN_LIFE = timedelta(days=2)
+"""How long a join token waits for its site."""
+KEY_OVERLAP = timedelta(hours=1)
+"""How long a site's former key is still good after a rotation."""
 
 
 class SiteRow(Base):
@@ -248,3 +256,31 @@ async def clean(session: AsyncSession, now: datetime, audit_before: datetime) ->
     await session.execute(delete(JoinRow).where(JoinRow.expires < now))
     await session.execute(delete(OrderRow).where(OrderRow.until < now))
     await session.execute(delete(AuditRow).where(AuditRow.at < audit_before))
+
+
+async def new_join(session: AsyncSession, site: str, now: datetime) -> tuple[str, datetime]:
+    """Make a token with which the site brings its key, once; return it and its end. Older ones are worth nothing."""
+    await session.execute(delete(JoinRow).where(JoinRow.site == site))
+    token, expires = secrets.token_hex(24), now + JOIN_LIFE  # hex: typed on a command line, never taken for an option
+    session.add(JoinRow(token_hash=_hash(token), site=site, expires=expires))
+    return token, expires
+
+
+async def use_join(session: AsyncSession, token: str, now: datetime) -> str | None:
+    """Return the site that a join token is for, and make it worthless; None: it is no good."""
+    statement = delete(JoinRow).where(JoinRow.token_hash == _hash(token)).returning(JoinRow.site, JoinRow.expires)
+    row = (await session.execute(statement)).first()
+    return row.site if row and now < row.expires else None
+
+
+async def end_key(session: AsyncSession, site: str, short: str) -> bool:
+    """Make a site's key worthless at once; ``short`` is its `key_id`."""
+    for row in (await session.scalars(select(KeyRow).where(KeyRow.site == site))).all():
+        if key_id(row.key) == short:
+            await session.delete(row)
+            return True
+    return False
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

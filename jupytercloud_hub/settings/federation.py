@@ -155,6 +155,8 @@ class FederationSettings(Model):
 
     sites: tuple[FederationSite, ...] = ()
     """Sites that people are sent to; more can be added while the portal runs (``jupytercloud sites add``)."""
+    registered: Names = ()
+    """Names of sites that are registered with ``jupytercloud sites add``: rules may name them too."""
     rules: tuple[FederationRule, ...] = ()
     """Who may go where. Without any rule, whoever may log in at the portal may use every site."""
     failover: Failover = Failover()
@@ -176,7 +178,7 @@ class FederationSettings(Model):
             raise ValueError(Text("a hub has either sites (it is the portal) or a portal (it is a site), not both"))
         for rule in self.rules if names else ():
             for name in (*rule.allow, *rule.deny, *rule.prefer):
-                if name != "*" and name not in names:
+                if name != "*" and name not in names and name not in self.registered:
                     raise ValueError(Text("a rule names the site {name}, which is not in sites", name=name))
         for policy in (self.failover, *(site.failover for site in self.sites if site.failover)):
             for name in policy.partners:

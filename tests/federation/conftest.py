@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,11 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
+from jupyterhub.services.auth import HubAuth
 from tornado.httpserver import HTTPServer
 
 from jupytercloud_hub.federation.service import FederationService
 from jupytercloud_hub.settings import Settings, load
 from jupytercloud_hub.web.context import ServiceContext
+from tests.support.ports import free_port
 
 PREFIX = "/portal/services/federation/"
 
@@ -28,9 +29,7 @@ class FakeSite:
         self.open = 0
         self.most_open = 0
         self._server: asyncio.Server | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
 
     @property
     def url(self) -> str:
@@ -117,6 +116,7 @@ class KnownHub:
     cookie_name = "service-federation"
     login_url = "/portal/hub/api/oauth2/authorize?client_id=service-federation"
     access_scopes = None
+    auth_header_pat = HubAuth.auth_header_pat
 
     def __init__(self, people: dict[str, dict[str, Any]]) -> None:
         self.people = people
@@ -204,11 +204,11 @@ class Clock:
         return datetime.now(UTC) + self.ahead
 
 
-async def start_service(settings: Settings, hub: KnownHub, clock: Clock) -> tuple[FederationService, HTTPServer, int]:
+async def start_service(
+    settings: Settings, hub: KnownHub, clock: Clock, port: int = 0
+) -> tuple[FederationService, HTTPServer, int]:
     """Start a federation service in this process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port or free_port()
     context = ServiceContext(
         name="federation",
         prefix=PREFIX,
@@ -228,10 +228,10 @@ async def start_service(settings: Settings, hub: KnownHub, clock: Clock) -> tupl
 
 
 @contextlib.asynccontextmanager
-async def portal_of(path: Path, clock: Clock | None = None) -> AsyncIterator[Portal]:
+async def portal_of(path: Path, clock: Clock | None = None, port: int = 0) -> AsyncIterator[Portal]:
     """A portal of a settings file, whose hub is `KnownHub`."""
     hub = KnownHub(PEOPLE)
-    service, server, port = await start_service(load(path), hub, clock or Clock())
+    service, server, port = await start_service(load(path), hub, clock or Clock(), port)
     portal = Portal(service, hub, port)
     try:
         yield portal

@@ -1,0 +1,255 @@
+"""What the federation service's API takes and gives, beside the contracts. The OpenAPI document is made from these."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from ..contracts.heartbeat import Notice
+from ..contracts.model import Model
+from ..contracts.text import Localized
+from ..contracts.units import Duration
+from ..settings.federation import Failover, Names
+from ..settings.site import Address
+
+Reason = Annotated[str, Field(max_length=500)]
+Key = Annotated[str, Field(min_length=51, max_length=51, pattern=r"^ed25519:[A-Za-z0-9_-]{43}$")]
+
+
+class Announcement(Model):
+    """Drain or maintenance: what people are told, and until when. With neither end, until it is taken back."""
+
+    message: Localized | None = None
+    """What the operator says to people, in one or both languages."""
+    until: AwareDatetime | None = None
+    """End."""
+    lasts: Duration | None = None
+    """Time until the end, instead of ``until``."""
+    reason: Reason = ""
+    """For the audit trail."""
+
+    @model_validator(mode="after")
+    def _one_end(self) -> Announcement:
+        if self.until and self.lasts:
+            raise ValueError("until and lasts are not given both")
+        return self
+
+    def notice(self, now: datetime) -> Notice:
+        """Return the notice with its end."""
+        longest = timedelta(days=365)
+        until = now + min(self.lasts, longest) if self.lasts is not None else self.until
+        return Notice(message=self.message, until=until)
+
+
+class SiteBody(Model):
+    """A site to register, or what is to change about it."""
+
+    url: Address
+    """Public address of the site's hub with its base path."""
+    title: Localized | None = None
+    """Name for people."""
+    weight: float = Field(default=1.0, gt=0, le=1_000_000, allow_inf_nan=False)
+    """Its places, as long as heartbeats do not tell the free ones."""
+    profiles: Names = ()
+    """Profiles that the site offers, as long as heartbeats do not tell them."""
+    failover: Failover | None = None
+    """What happens to people at home here while the site is away."""
+    operators: Names = ()
+    """Users or ``group:NAME`` of the portal who may drain the site or announce maintenance."""
+    reason: Reason = ""
+    """For the audit trail."""
+
+
+class HomeSiteBody(Model):
+    """A person's home site, set by an operator."""
+
+    site: Annotated[str, Field(min_length=1, max_length=64)]
+    """The site's name."""
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    """Why it is set or moved; shown to the person."""
+
+
+class JoinBody(Model):
+    """A site that brings its public key for the first time."""
+
+    token: Annotated[str, Field(min_length=20, max_length=100)]
+    """The join token, as ``jupytercloud sites add`` printed it at the portal."""
+    key: Key
+    """The site's public key."""
+
+
+class KeyBody(Model):
+    """A site's next public key."""
+
+    key: Key
+    """The new public key."""
+
+
+class SiteStatus(Model):
+    """A site as everybody may see it."""
+
+    name: str
+    """Short name."""
+    title: Localized
+    """Name for people."""
+    url: str
+    """Public address."""
+    state: str
+    """One of unknown, up, degraded, draining, maintenance, full, down."""
+    reason: str
+    """What was found, in the language of the request."""
+    since: AwareDatetime | None
+    """When the state began, as far as this portal knows."""
+    message: Localized | None
+    """What the site's operator says."""
+    until: AwareDatetime | None
+    """Announced end."""
+    profiles: tuple[str, ...] | None
+    """Profiles that the site offers; null: not known."""
+    version: str | None
+    """JupyterHub's version there."""
+    heartbeat: AwareDatetime | None
+    """When the last heartbeat was made."""
+
+
+class Status(Model):
+    """The state of all sites."""
+
+    time: AwareDatetime
+    """When this was so."""
+    sites: tuple[SiteStatus, ...]
+    """The sites."""
+
+
+class SiteDetails(SiteStatus):
+    """A site as its operator sees it."""
+
+    registered: bool
+    """Registered while the portal runs (true), or of the settings file (false)."""
+    keys: tuple[str, ...]
+    """Short names of the public keys that are good now."""
+    running: int | None
+    """Servers that run there, by the last heartbeat."""
+    free: dict[str, int]
+    """Free places by profile, ``*`` for the whole site."""
+    operators: tuple[str, ...]
+    """Who may drain it."""
+
+
+class Explanation(Model):
+    """Where somebody is sent, and why not elsewhere."""
+
+    user: str
+    """The portal's name of the person."""
+    outcome: str
+    """go, other-site, choose, not-allowed, unknown-site, no-profile, away or none-left."""
+    site: str | None
+    """The site decided on."""
+    home: str | None
+    """The person's home site."""
+    reason: str
+    """Why, in the language of the request."""
+    others: dict[str, str]
+    """For each other site why it was not taken."""
+    choices: tuple[str, ...]
+    """Sites to choose from, best first."""
+    sets_home: bool
+    """Whether an ordinary visit now would make the site her home."""
+
+
+class HomeSiteItem(Model):
+    """One person's home site."""
+
+    user: str | None
+    """The portal's name of the person."""
+    person: str | None
+    """The identifier that is the same at every hub."""
+    site: str
+    """The site's name."""
+    set_at: AwareDatetime
+    """When it was set."""
+    set_by: str
+    """By whom: ``first visit``, or an operator."""
+    reason: str
+    """Why it was moved."""
+
+
+class HomeSitePage(Model):
+    """A page of home sites."""
+
+    items: tuple[HomeSiteItem, ...]
+    """The home sites."""
+    next: str | None
+    """What to give as ``after`` for the next page; null: this was the last."""
+
+
+class JoinToken(Model):
+    """A join token, shown once."""
+
+    token: str
+    """The token."""
+    expires: AwareDatetime
+    """When it ends."""
+
+
+class Joined(Model):
+    """A site whose key the portal knows now."""
+
+    site: str
+    """Its name."""
+    key: str
+    """Short name of the key."""
+
+
+class HeartbeatAnswer(Model):
+    """How the portal shows the site after a heartbeat."""
+
+    state: str
+    """The site's state."""
+    reason: str
+    """What was found."""
+
+
+class AuditEntry(Model):
+    """Who did what, when, why."""
+
+    at: AwareDatetime
+    """When."""
+    who: str
+    """Who."""
+    what: str
+    """What: ``site put``, ``draining``, ``home-site move`` …"""
+    target: str
+    """What it was done to."""
+    why: str
+    """Why."""
+
+
+class AuditPage(Model):
+    """The newest entries of the audit trail."""
+
+    items: tuple[AuditEntry, ...]
+    """The entries, newest first."""
+
+
+class ErrorDetail(Model):
+    """What went wrong."""
+
+    code: str
+    """A stable word for programs."""
+    message: str
+    """What happened, in the language of the request."""
+    detail: str
+    """More of it."""
+
+
+class Error(Model):
+    """Any answer that is not a success."""
+
+    error: ErrorDetail
+    """What went wrong."""
+
+
+JsonSchema = dict[str, Any]
