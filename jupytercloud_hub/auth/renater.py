@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from typing import Any
 
+from jupyterhub import orm
 from jupyterhub.utils import url_path_join
 
 from ..contracts.person import USER_INFO_KEY
 from ..contracts.text import LANGUAGES
 from ..identity import PRESETS, Identity, Refused, decide
 from ..identity.institutions import any_matches
+from ..storage import Database
 from ..web.hub_pages import hub_handlers
-from . import metrics
+from .backchannel import BackchannelLogoutHandler
 from .handlers import LoggedOutHandler, RenaterCallbackHandler, RenaterLoginHandler, RenaterLogoutHandler
 from .oidc.discovery import ProviderMetadata
-from .oidc.errors import GrantRefused, OidcError, ProviderMisconfigured, ProviderUnavailable, TokenRefused
-from .oidc.party import Tokens, Verified
+from .oidc.errors import OidcError
+from .oidc.party import Verified
 from .pages import PREFIX, StatementHandler
 from .problems import from_oidc, from_refusal
+from .reauthorisation import Reauthoriser
+from .store import ClaimKind, Store
 from .traits import RenaterTraits
-
-REFRESH_LEEWAY = 60.0  # seconds before its end at which an access token is renewed
 
 
 class RenaterAuthenticator(RenaterTraits):
@@ -40,8 +41,11 @@ class RenaterAuthenticator(RenaterTraits):
     user_auth_state_key = "oauth_user"
 
     def __init__(self, **kwargs: Any) -> None:
-        self._refreshing: dict[str, asyncio.Lock] = {}
         super().__init__(**kwargs)
+        self._store: Store | None = None
+        self._opening = asyncio.Lock()
+        self._background: asyncio.Task[None] | None = None
+        self.reauthoriser = Reauthoriser(self)
 
     @property
     def asks_offline_access(self) -> bool:
@@ -85,10 +89,13 @@ class RenaterAuthenticator(RenaterTraits):
         return self.get_callback_url(handler).removesuffix("oauth_callback") + "oidc/logged-out"
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
-        """Return the addresses under ``/hub/`` that login, logout and our pages need."""
+        """Return the addresses under ``/hub/`` that login, logout and our pages need; the hub asks once."""
+        if self.recheck_interval > 0 and self.hub_app is not None:
+            self._background = asyncio.ensure_future(self.reauthoriser.run())
         return [
             *super().get_handlers(app),
             (r"/oidc/logged-out", LoggedOutHandler),
+            (r"/oidc/backchannel-logout", BackchannelLogoutHandler),
             *hub_handlers(),
             (rf"/{PREFIX}/(accessibility|privacy)", StatementHandler),
         ]
@@ -105,14 +112,15 @@ class RenaterAuthenticator(RenaterTraits):
                 acr=state.acr,
                 max_age=state.max_age,
             )
-            return await self._auth_model(verified, self._identity(verified, state.language))
+            identity = await self._bound(self.identity_of(verified, state.language), verified)
+            return await self.auth_model_of(verified, identity)
         except Refused as refused:
             raise handler.end(from_refusal(refused)) from None
         except OidcError as error:
             self.log.warning("The provider's answer was not accepted: %s", error)
             raise handler.end(from_oidc(error)) from None
 
-    def _identity(self, verified: Verified, language: str | None) -> Identity:
+    def identity_of(self, verified: Verified, language: str | None) -> Identity:
         """Return who the claims are about. Raises `Refused`."""
         acr = verified.id_claims.get("acr")
         return decide(
@@ -123,8 +131,39 @@ class RenaterAuthenticator(RenaterTraits):
             language=language if language in LANGUAGES else None,
         ).unwrap()
 
-    async def _auth_model(self, verified: Verified, identity: Identity) -> dict[str, Any]:
-        username = self.normalize_username(identity.username)
+    async def _bound(self, identity: Identity, verified: Verified) -> Identity:
+        """Return the identity under the username that is hers alone; raises `Refused` where it is another's."""
+        derived = identity.model_copy(update={"username": self.normalize_username(identity.username)})
+        store = await self.bindings()
+        username = await store.bind(derived, claim_keys(derived), hub_knows=self._is_used)
+        sid = verified.id_claims.get("sid")
+        if isinstance(sid, str) and 0 < len(sid) <= 255:
+            await store.begin_session(self.issuer, sid, username)
+        return derived.model_copy(update={"username": username})
+
+    def _is_used(self, username: str) -> bool:
+        """Say whether the hub has an account of that name that somebody used."""
+        user = orm.User.find(self.hub_app.db, username) if self.hub_app is not None else None
+        return user is not None and (user.last_activity is not None or user.encrypted_auth_state is not None)
+
+    async def bindings(self) -> Store:
+        """Return the authenticator's tables, brought to their newest version when first needed."""
+        if self._store is None:
+            async with self._opening:
+                if self._store is None:
+                    database = Database(self.database_url, "auth", pool_size=3)
+                    await database.upgrade()
+                    self._store = Store(database)
+        return self._store
+
+    @property
+    def hub_app(self) -> Any:
+        """The hub that this authenticator belongs to; None where it was made by hand."""
+        return self.parent if hasattr(self.parent, "users") else None
+
+    async def auth_model_of(self, verified: Verified, identity: Identity) -> dict[str, Any]:
+        """Return JupyterHub's auth model of a person."""
+        username = identity.username
         auth_state = self._auth_state(verified, identity)
         if self.modify_auth_state_hook is not None:
             auth_state = await self._call_modify_auth_state_hook(auth_state)
@@ -184,79 +223,19 @@ class RenaterAuthenticator(RenaterTraits):
         return bool(await super().check_allowed(username, auth_model))
 
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> bool | dict[str, Any]:
-        """Ask for a person's rights anew; False when she has to log in again.
-
-        One refresh at a time for each person: a refresh token that is used twice at once is taken for stolen.
-        """
-        lock = self._refreshing.setdefault(user.name, asyncio.Lock())
-        try:
-            async with lock:
-                return await self._refresh(user)
-        finally:
-            if not lock.locked():
-                self._refreshing.pop(user.name, None)
-
-    async def _refresh(self, user: Any) -> bool | dict[str, Any]:
-        auth_state = await user.get_auth_state()
+        """Ask for a person's rights anew; False when she has to log in again."""
         if self.refresh_user_hook is not None:
-            refreshed = await self._call_refresh_user_hook(user, auth_state)
+            refreshed = await self._call_refresh_user_hook(user, await user.get_auth_state())
             if refreshed is not None:
                 return refreshed  # type: ignore[no-any-return]
-        if not auth_state or "id_claims" not in auth_state:
-            metrics.REFRESHES.labels("login-needed").inc()
-            return False
-        try:
-            verified = await self._reverified(auth_state)
-            if verified is None:
-                return self._unverified(auth_state)
-            identity = self._identity(verified, auth_state["identity"].get("language"))
-            if self.normalize_username(identity.username) != user.name:
-                self.log.warning("Re-authorisation refused: name-changed")
-                metrics.REFRESHES.labels("refused").inc()
-                return False
-            auth_model = await self._auth_model(verified, identity)
-            if not (self.allow_all or await self.check_allowed(user.name, auth_model)):
-                metrics.REFRESHES.labels("refused").inc()
-                return False
-            metrics.REFRESHES.labels("confirmed").inc()
-            return auth_model
-        except Refused as refused:
-            self.log.warning("Re-authorisation refused: %s", refused)
-            metrics.REFRESHES.labels("refused").inc()
-            return False
-        except (ProviderUnavailable, ProviderMisconfigured) as error:
-            self.log.warning("Re-authorisation is not possible: %s", error)
-            metrics.REFRESHES.labels("unreachable").inc()
-            return self._within_grace(auth_state)
-        except (TokenRefused, GrantRefused) as error:
-            self.log.warning("Re-authorisation refused: %s", error)
-            metrics.REFRESHES.labels("refused").inc()
-            return False
+        return await self.reauthoriser.refresh(user)
 
-    async def _reverified(self, auth_state: Mapping[str, Any]) -> Verified | None:
-        """Return the person as the provider describes her now; None where it can't be asked without her."""
-        tokens = Tokens(
-            access_token=auth_state["access_token"],
-            refresh_token=auth_state.get("refresh_token"),
-            id_token=auth_state.get("id_token"),
-            scope=tuple(auth_state.get("scope") or ()),
-            expires_at=auth_state.get("expires_at"),
-        )
-        id_claims = auth_state["id_claims"]
-        ended = tokens.expires_at is not None and tokens.expires_at - REFRESH_LEEWAY <= time.time()
-        if not (ended and tokens.refresh_token):
-            verified = await self.party.recheck(tokens, id_claims)
-            if verified is not None:
-                return verified  # type: ignore[no-any-return]
-        if not tokens.refresh_token:
-            return None
-        renewed = await self.party.refresh(tokens.refresh_token, sub=str(id_claims["sub"]), id_claims=id_claims)
-        return renewed  # type: ignore[no-any-return]
 
-    def _unverified(self, auth_state: Mapping[str, Any]) -> bool:
-        """Answer for a person whose access token has ended and who has no refresh token."""
-        metrics.REFRESHES.labels("login-needed").inc()
-        return self._within_grace(auth_state)
-
-    def _within_grace(self, auth_state: Mapping[str, Any]) -> bool:
-        return time.time() - float(auth_state.get("verified_at") or 0) < self.unverified_grace
+def claim_keys(identity: Identity) -> list[tuple[ClaimKind, str]]:
+    """Return what an account of before may be claimed with, the surest first; all of it was believed."""
+    subject = identity.subject
+    keys: list[tuple[ClaimKind, str]] = [("subject", f"{subject.issuer}#{subject.sub}")]
+    for kind in ("unique_id", "voperson_id", "eppn"):
+        if value := identity.identifiers.get(kind):
+            keys.append((kind, value))
+    return [*keys, ("username", identity.username)]

@@ -151,6 +151,33 @@ class RenaterTraits(OAuthenticator):
         """,
     )
 
+    database_url = Unicode(
+        "sqlite:///jupytercloud.sqlite",
+        config=True,
+        help="""
+        SQLAlchemy address of the database that keeps whose username is whose (SQLite or PostgreSQL).
+
+        Keep it with the hub's own: without it, everybody who used the hub before is refused.
+        """,
+    )
+
+    recheck_interval = Float(
+        300.0,
+        config=True,
+        help="""
+        Seconds between two looks at the rights of people with running servers; 0 never looks.
+
+        Others are looked at when they come, every ``auth_refresh_age`` seconds.
+        """,
+    )
+
+    stop_servers_on_loss = Bool(
+        config=True,
+        help="""
+        Stop the servers of a person who lost the right to be here, and not only her sessions and tokens.
+        """,
+    )
+
     logout_at_provider = Bool(
         True,
         config=True,

@@ -50,9 +50,7 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     "family_name": _named("family_name", "sn", free=True),
     "email": _named("email", "mail"),
     "preferred_username": _named("preferred_username"),
-    "eppn": _named(
-        "eduperson_principal_name", "eduPersonPrincipalName", "eppn", "urn:oid:1.3.6.1.4.1.5923.1.1.1.6"
-    ),
+    "eppn": _named("eduperson_principal_name", "eduPersonPrincipalName", "eppn", "urn:oid:1.3.6.1.4.1.5923.1.1.1.6"),
     "unique_id": _named("eduperson_unique_id", "eduPersonUniqueId", "urn:oid:1.3.6.1.4.1.5923.1.1.1.13"),
     "voperson_id": _named("voperson_id", "voPersonID"),
     "subject_id": _named("subject_id", "subject-id"),
@@ -76,15 +74,11 @@ ATTRIBUTES: Mapping[str, Attribute] = {
         "urn:oid:1.3.6.1.4.1.5923.1.1.1.7",
         many=True,
     ),
-    "assurance": _named(
-        "eduperson_assurance", "eduPersonAssurance", "urn:oid:1.3.6.1.4.1.5923.1.1.1.11", many=True
-    ),
+    "assurance": _named("eduperson_assurance", "eduPersonAssurance", "urn:oid:1.3.6.1.4.1.5923.1.1.1.11", many=True),
     "idp": _named("idp_entity_id", "idp", "identity_provider", "acr_idp", "authenticating_authority"),
     "orcid": _named("eduperson_orcid", "eduPersonOrcid", "orcid"),
     "supann_etablissement": _named("supann_etablissement", "urn:oid:1.3.6.1.4.1.7135.1.2.1.14", many=True),
-    "supann_entite_affectation": _named(
-        "supann_entite_affectation", "urn:oid:1.3.6.1.4.1.7135.1.2.1.8", many=True
-    ),
+    "supann_entite_affectation": _named("supann_entite_affectation", "urn:oid:1.3.6.1.4.1.7135.1.2.1.8", many=True),
 }
 """Every attribute that is understood, by the name that settings and messages use for it."""
 
@@ -111,9 +105,7 @@ def missing(name: str) -> Refused:
             "Your organization did not send the attribute “{attribute}”, which is needed here.",
             attribute=name,
         ),
-        Text(
-            "Ask your organization's identity team to send it to this service, and forward this page to them."
-        ),
+        Text("Ask your organization's identity team to send it to this service, and forward this page to them."),
         attribute=name,
     )
 
@@ -158,9 +150,7 @@ class Claims:
         """
         values = self.all(name)
         if len(values) > 1 and not self.attribute(name).free:
-            raise malformed(
-                self.shown_name(name), Text("it has {count} values, and must have one", count=len(values))
-            )
+            raise malformed(self.shown_name(name), Text("it has {count} values, and must have one", count=len(values)))
         return values[0] if values else None
 
     @staticmethod

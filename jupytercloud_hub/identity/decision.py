@@ -116,6 +116,7 @@ class _Run:
             assurance=assurance,
             acr=self.acr,
             groups=self._groups(words, held),
+            identifiers=self._identifiers(),
             language=language,
         )
 
@@ -163,9 +164,7 @@ class _Run:
             parts = scoped(value)
             if parts is None or parts.value not in WORDS:
                 self.steps.append(
-                    Text(
-                        "The affiliation “{value}” is not one of eduPerson's and does not count.", value=value
-                    )
+                    Text("The affiliation “{value}” is not one of eduPerson's and does not count.", value=value)
                 )
             elif not self._owns(parts.scope):
                 self.foreign.append(parts.scope)
@@ -183,9 +182,7 @@ class _Run:
                 words[value.lower()] = None
             else:
                 self.steps.append(
-                    Text(
-                        "The affiliation “{value}” is not one of eduPerson's and does not count.", value=value
-                    )
+                    Text("The affiliation “{value}” is not one of eduPerson's and does not count.", value=value)
                 )
         return tuple(words), tuple(believed)
 
@@ -212,14 +209,10 @@ class _Run:
             raise self._refused(
                 "mfa-needed",
                 Text("You must log in with a stronger method (two factors) to come in here."),
-                Text(
-                    "Log in again with your second factor; without one, ask your organization's identity team."
-                ),
+                Text("Log in again with your second factor; without one, ask your organization's identity team."),
                 attribute="acr",
             )
-        self.steps.append(
-            Text("Affiliations {affiliations} are accepted.", affiliations=", ".join(words) or "—")
-        )
+        self.steps.append(Text("Affiliations {affiliations} are accepted.", affiliations=", ".join(words) or "—"))
 
     def _refuse_affiliation(self, words: tuple[str, ...]) -> None:
         name = self.claims.shown_name("scoped_affiliation")
@@ -234,19 +227,13 @@ class _Run:
                 organization=self._title(),
                 affiliations=", ".join(words),
             ),
-            Text(
-                "If your status has changed, ask your organization to update it; else write to this service."
-            ),
+            Text("If your status has changed, ask your organization to update it; else write to this service."),
             attribute=name,
         )
 
     def _username(self, subject: Subject) -> str:
         preset = PRESETS[self.policy.preset]
-        rule = (
-            (self.institution.username if self.institution else None)
-            or self.policy.username
-            or preset.username
-        )
+        rule = (self.institution.username if self.institution else None) or self.policy.username or preset.username
         username, scope = usernames.username(self.claims, rule, subject)
         if scope is not None and not self._owns(scope):
             raise self._not_owned(self.claims.shown_name("eppn" if rule == "eppn-local" else rule), scope)
@@ -262,6 +249,17 @@ class _Run:
             raise self._not_owned(self.claims.shown_name(rule), scope)
         return value
 
+    def _identifiers(self) -> dict[str, str]:
+        found = {}
+        for rule in ("eppn", "unique_id", "voperson_id"):
+            try:
+                value, scope = usernames.identifier(self.claims, rule)
+            except Refused:
+                continue
+            if scope is None or self._owns(scope):
+                found[rule] = value
+        return found
+
     def _name(self) -> str | None:
         parts = (self.claims.one("given_name"), self.claims.one("family_name"))
         name = self.claims.one("name") or " ".join(part for part in parts if part)
@@ -273,9 +271,7 @@ class _Run:
             rule.name
             for rule in rules
             if (not rule.affiliations or set(rule.affiliations) & set(words))
-            and (
-                not rule.entitlements or any(entitlements.holds(held, wanted) for wanted in rule.entitlements)
-            )
+            and (not rule.entitlements or any(entitlements.holds(held, wanted) for wanted in rule.entitlements))
         }
         self.steps.append(Text("Groups: {groups}.", groups=", ".join(sorted(groups)) or "—"))
         return tuple(sorted(groups))
@@ -302,9 +298,7 @@ class _Run:
         title = self.institution.title if self.institution else None
         return title or self.organization or (self.institution.name if self.institution else "") or "?"
 
-    def _refused(
-        self, reason: Reason, message: Text, remedy: Text, *, attribute: str | None = None
-    ) -> Refused:
+    def _refused(self, reason: Reason, message: Text, remedy: Text, *, attribute: str | None = None) -> Refused:
         return Refused(reason, message, remedy, attribute=attribute)
 
     def addressed(self, refused: Refused) -> Refused:

@@ -108,9 +108,7 @@ class Institution(Model):
     @model_validator(mode="after")
     def _recognised_by_something(self) -> Institution:
         if not self.home_organizations and not self.idps:
-            raise ValueError(
-                Text("home_organizations or idps is needed: by what is the organization recognised?")
-            )
+            raise ValueError(Text("home_organizations or idps is needed: by what is the organization recognised?"))
         return self
 
     def recognises(self, home_organization: str | None, idp: str | None) -> bool:

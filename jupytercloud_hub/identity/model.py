@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from jupytercloud_hub.contracts.model import Model
 
 
@@ -35,6 +37,8 @@ class Identity(Model):
     assurance: tuple[str, ...] = ()
     acr: str | None = None
     groups: tuple[str, ...] = ()
+    identifiers: dict[str, str] = Field(default_factory=dict)
+    """All identifiers that came and are believed (``eppn``, ``unique_id``, ``voperson_id``)."""
     language: str | None = None
 
     @property

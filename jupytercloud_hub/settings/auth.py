@@ -81,6 +81,8 @@ class AuthSettings(Model):
     """How often a person's rights are asked for anew while she is active."""
     unverified_grace: Duration = timedelta(hours=1)
     """How long a session goes on when rights can't be asked anew: provider away, or no refresh token."""
+    stop_servers_on_loss: bool = False
+    """Stop the servers, too, of a person who lost the right to be here."""
     crypt_keys: Secret | None = None
     """Keys, newest first, ``;`` between them, that encrypt logins; by default a file in ``site.state``."""
     ca_certificates: str | None = None

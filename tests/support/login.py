@@ -46,6 +46,7 @@ async def renater_hub(
         "issuer": issuer,
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
+        "database_url": f"sqlite:///{folder}/jupytercloud.sqlite",
         "oauth_callback_url": f"http://127.0.0.1:{port}{BASE_PATH}hub/oauth_callback",
         **(traits or {}),
     }.items():

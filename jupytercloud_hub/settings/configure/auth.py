@@ -36,6 +36,9 @@ def configure_auth(config: Any, settings: Settings, services: Services) -> None:
     renater.admin_groups = set(auth.admin_groups)
     renater.auth_refresh_age = round(auth.refresh_every.total_seconds())
     renater.unverified_grace = auth.unverified_grace.total_seconds()
+    renater.recheck_interval = auth.refresh_every.total_seconds()
+    renater.stop_servers_on_loss = auth.stop_servers_on_loss
+    renater.database_url = settings.database_url("auth")
     renater.site_settings = settings.site.model_dump(mode="json")
     renater.privacy = settings.privacy.model_dump(mode="json")
     if auth.title is not None:
