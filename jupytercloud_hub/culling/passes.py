@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ..contracts.stops import StopRequest
-from ..contracts.text import Localized
+from ..contracts.text import LANGUAGES, Localized
 from ..hubapi.client import HubApi, HubApiError
 from ..settings.culling import CullingSettings
 from ..web.i18n import render
@@ -91,8 +91,9 @@ class Culler:
         """Return what a pass would do now. Nothing is written, warned or stopped."""
         users = [user async for user in self.api.users(state="active")]
         await self._ask()
-        judge = await self._judge()
-        return judge.now, self._standings(judge, users, await self.store.remembered())
+        remembered = await self.store.remembered()
+        judge = self._judge(remembered)
+        return judge.now, self._standings(judge, users, remembered)
 
     async def run(self) -> Pass:
         """Run one pass. Raises `Busy`, and `HubApiError` where the hub gave no whole list."""
@@ -122,16 +123,17 @@ class Culler:
         model = await self.api.user(user)
         if model is None:
             return []
-        judge, remembered = await self._judge(), await self.store.remembered(user)
+        remembered = await self.store.remembered(user)
+        judge = self._judge(remembered)
         standings = self._standings(judge, [model], remembered)
         await self._warn([standing.verdict for standing in standings], remembered)
         return standings
 
     async def keep(self, server: Server) -> datetime:
         """Put a stop off as far as the policy lets. Raises `KeepRefused`."""
-        judge = await self._judge()
-        memory = self._memory(await self.store.remembered(server.user), server)
-        until = judge.keep(server, memory)
+        remembered = await self.store.remembered(server.user)
+        memory = self._memory(remembered, server)
+        until = self._judge(remembered).keep(server, memory)
         await self.store.keep(server.key, memory, until)
         log.info("%s/%s is kept until %s", server.user, server.name, until.isoformat())
         return until
@@ -140,8 +142,8 @@ class Culler:
         users = [user async for user in self.api.users(state="active")]
         await self._ask()
         settled = await self._settled()
-        judge = await self._judge(settled)
         remembered = await self.store.remembered()
+        judge = self._judge(remembered, settled)
         result = Pass(judge.now, self._verdicts(judge, users, remembered))
         await self._warn(result.verdicts, remembered)
         counted = Counter(verdict.action for verdict in result.verdicts)
@@ -165,15 +167,16 @@ class Culler:
     async def _settled(self) -> bool:
         """Say whether activity was recorded without a hole of more than ``settle`` until now."""
         now, gap = self.now(), max(self.settings.settle, 3 * self.settings.every)
-        read = await self.store.moment("read")
+        moments = await self.store.moments()
+        read, settles = moments.get("read"), moments.get("settles")
         if read is not None and not timedelta(0) <= now - read <= gap:
             log.info("the hub was last read at %s: nobody is stopped for being idle for a while", read)
-            await self.store.remember(settles=now + self.settings.settle)
-        settles = await self.store.moment("settles")
+            settles = now + self.settings.settle
+            await self.store.remember(settles=settles)
         return settles is None or now >= settles
 
-    async def _judge(self, settled: bool = True) -> Judge:
-        return Judge(self.settings, self.zone, self.now(), await self.store.maintenance(), settled)
+    def _judge(self, remembered: Remembered, settled: bool = True) -> Judge:
+        return Judge(self.settings, self.zone, self.now(), remembered.maintenance, settled)
 
     def _verdicts(self, judge: Judge, users: list[dict[str, object]], remembered: Remembered) -> list[Verdict]:
         fresh = self.settings.activity_fresh
@@ -210,44 +213,47 @@ class Culler:
             await self.store.warn(changes)
 
     async def _stop(self, decided: Verdict, settled: bool, slots: asyncio.Semaphore) -> str:
+        verdict, server = decided, decided.server
         async with slots:
             self.metrics.in_flight.inc()
             try:
-                outcome = await self._stop_one(decided, settled)
+                outcome, verdict = await self._stop_one(decided, settled)
             except HubApiError as error:
-                log.warning("%s/%s was not stopped: %s", decided.server.user, decided.server.name, error)
+                log.warning("%s/%s was not stopped: %s", server.user, server.name, error)
                 outcome = "failed"
             finally:
                 self.metrics.in_flight.dec()
+        if outcome == "stopped":
+            await self._note(verdict)
+        elif outcome == "spared":
+            await self._warn([verdict], await self.store.remembered(server.user))
+            log.info("%s/%s is spared: now %s", server.user, server.name, verdict.action.value)
         if decided.planned:
             self.metrics.stops.labels(decided.planned.rule, decided.planned.cause.value, outcome).inc()
         return outcome
 
-    async def _stop_one(self, decided: Verdict, settled: bool) -> str:
-        owner, name = decided.server.user, decided.server.name
+    async def _stop_one(self, decided: Verdict, settled: bool) -> tuple[str, Verdict]:
+        """Read the server again and stop it; return how that ended, and the last verdict."""
         verdict = await self._again(decided.server, settled)
         if verdict is None:
-            return "gone"
-        if verdict.action is not Action.STOP or verdict.planned is None:
-            await self._warn([verdict], await self.store.remembered(owner))
-            log.info("%s/%s is spared: now %s", owner, name, verdict.action.value)
-            return "spared"
-        if not await self.api.stop_server(owner, name) and not await self._followed(verdict.server):
-            log.warning("%s/%s is still stopping after %s", owner, name, self.settings.stop_timeout)
-            return "failed"
-        planned = verdict.planned
-        texts = {language: render(planned.reason, language) for language in ("fr", "en")}
-        now = self.now()
-        await self.store.stopped(verdict.server, now, planned.cause.value, planned.rule, Localized(texts))
-        log.info(
-            "%s/%s is stopped (%s, rule %s) stopped_at=%s",
-            owner,
-            name,
-            planned.cause.value,
-            planned.rule,
-            now.isoformat(),
-        )
-        return "stopped"
+            return "gone", decided
+        if verdict.action is not Action.STOP:
+            return "spared", verdict
+        server = verdict.server
+        if await self.api.stop_server(server.user, server.name) or await self._followed(server):
+            return "stopped", verdict
+        log.warning("%s/%s is still running or stopping", server.user, server.name)
+        return "failed", verdict
+
+    async def _note(self, verdict: Verdict) -> None:
+        """Write down a stop, for its owner's page and for the log."""
+        server, planned, now = verdict.server, verdict.planned, self.now()
+        if planned is None:
+            return
+        reason = Localized({language: render(planned.reason, language) for language in LANGUAGES})
+        await self.store.stopped(server, now, planned.cause.value, planned.rule, reason)
+        what = f"{server.user}/{server.name} is stopped ({planned.cause.value}, rule {planned.rule})"
+        log.info("%s stopped_at=%s", what, now.isoformat())
 
     async def _again(self, server: Server, settled: bool) -> Verdict | None:
         """Read and judge a server anew; None when this start of it is over."""
@@ -255,8 +261,7 @@ class Culler:
         if model is None:
             return None
         remembered = await self.store.remembered(server.user)
-        judge = await self._judge(settled)
-        for verdict in self._verdicts(judge, [model], remembered):
+        for verdict in self._verdicts(self._judge(remembered, settled), [model], remembered):
             if verdict.server.key == server.key:
                 return verdict
         return None

@@ -27,6 +27,7 @@ class Remembered:
 
     memories: Mapping[Start, Memory]
     reports: Mapping[Start, Report]
+    maintenance: Maintenance | None = None
 
     def memory(self, start: Start) -> Memory:
         """Return what is remembered of one start."""
@@ -57,6 +58,7 @@ class Store:
                 (r.user, r.server, r.started): Report(r.reported_at, r.active_at, tuple(r.busy))
                 for r in await session.scalars(of(Activity))
             }
+            maintenance = _maintenance(await session.get(State, "maintenance"))
         memories = {
             start: Memory(
                 warned=warned.get(start, {}),
@@ -65,7 +67,7 @@ class Store:
             )
             for start in {*warned, *kept}
         }
-        return Remembered(memories, reports)
+        return Remembered(memories, reports, maintenance)
 
     async def warn(self, changes: Iterable[tuple[Start, Mapping[str, datetime], Mapping[str, datetime]]]) -> None:
         """Bring the warnings of each start from what they were to what they are now."""
@@ -138,10 +140,14 @@ class Store:
             await session.execute(delete(Kept).where(Kept.until < before))
             await session.execute(delete(Activity).where(Activity.reported_at < before))
 
-    async def moment(self, name: str) -> datetime | None:
-        """Return a moment that the culler remembers (``read``: the last whole list of the hub's servers)."""
-        value = await self._state(name)
-        return datetime.fromisoformat(value["at"]) if value else None
+    async def moments(self) -> dict[str, datetime]:
+        """Return the moments that the culler remembers, by name.
+
+        ``read``: the last whole list of the hub's servers; ``settles``: when activity is recorded again.
+        """
+        async with self._database.session() as session:
+            rows = await session.scalars(select(State).where(State.name.in_(("read", "settles"))))
+            return {row.name: datetime.fromisoformat(row.value["at"]) for row in rows}
 
     async def remember(self, **moments: datetime) -> None:
         """Remember moments by name."""
@@ -151,10 +157,8 @@ class Store:
 
     async def maintenance(self) -> Maintenance | None:
         """Return the maintenance for which everything is to be stopped, if there is one."""
-        value = await self._state("maintenance")
-        if not value:
-            return None
-        return Maintenance(datetime.fromisoformat(value["at"]), Localized(value["message"]))
+        async with self._database.session() as session:
+            return _maintenance(await session.get(State, "maintenance"))
 
     async def set_maintenance(self, maintenance: Maintenance | None) -> None:
         """Announce a maintenance, or take it back."""
@@ -182,10 +186,11 @@ class Store:
             if row and row.value["holder"] == holder:
                 await session.delete(row)
 
-    async def _state(self, name: str) -> dict[str, Any] | None:
-        async with self._database.session() as session:
-            row = await session.get(State, name)
-            return row.value if row else None
+
+def _maintenance(row: State | None) -> Maintenance | None:
+    if row is None:
+        return None
+    return Maintenance(datetime.fromisoformat(row.value["at"]), Localized(row.value["message"]))
 
 
 async def export(session: AsyncSession, username: str) -> dict[str, Any]:
