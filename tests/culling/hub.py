@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.proxy import proxy_command
+
 ADMIN_TOKEN = "admin-" + "a" * 26
 
 SERVER = textwrap.dedent(
@@ -95,7 +97,7 @@ class Hub:
             "port": self.ports[0],
             "hub_port": self.ports[1],
             "proxy_port": self.ports[2],
-            "proxy": [str(Path(sys.executable).parent / "configurable-http-proxy")],
+            "proxy": proxy_command(),
             "settings": str(self.settings),
             "token": ADMIN_TOKEN,
             "slow_stop": slow_stop,

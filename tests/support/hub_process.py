@@ -15,14 +15,13 @@ import httpx
 
 from . import ROOT
 from .ports import free_port
-
-PROXY = str(Path(sys.executable).parent / "configurable-http-proxy")
+from .proxy import proxy_command
 
 ADDRESSES = """
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}{path}"
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:{hub_port}"
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy_port}"
-c.ConfigurableHTTPProxy.command = [{proxy!r}]
+c.ConfigurableHTTPProxy.command = {proxy!r}
 """
 """Loopback only, on ports that are free."""
 
@@ -44,7 +43,7 @@ class HubProcess:
         self.settings = folder / "jupytercloud.yaml"
         self.settings.write_text(settings.replace("{url}", self.url))
         addresses = ADDRESSES.format(
-            port=self.port, path=path, hub_port=self.hub_port, proxy_port=self.proxy_port, proxy=PROXY
+            port=self.port, path=path, hub_port=self.hub_port, proxy_port=self.proxy_port, proxy=proxy_command()
         )
         (folder / "jupyterhub_config.py").write_text(f"{before}\n{CONFIGURE}\n{addresses}\n{after}\n")
         self.log = folder / "hub.log"
