@@ -217,13 +217,14 @@ class Ledger:
             for kind, name in interval.accounts:
                 for day, usage, starts in used:
                     account = (interval.hub, kind, name, day)
-                    _put(profiles, (*account, interval.profile, interval.gpu_type), usage, starts)
-                    _put(days, (*account, interval.gpu_type), usage, starts)
+                    put(profiles, (*account, interval.profile, interval.gpu_type), usage, starts)
+                    put(days, (*account, interval.gpu_type), usage, starts)
         await add_sums(session, self.database.is_sqlite, ByProfile, profiles)
         await add_sums(session, self.database.is_sqlite, ByDay, days)
 
 
-def _put(rows: dict[tuple[Any, ...], dict[str, int]], key: tuple[Any, ...], usage: Usage, starts: int) -> None:
+def put(rows: dict[tuple[Any, ...], dict[str, int]], key: tuple[Any, ...], usage: Usage, starts: int) -> None:
+    """Add to a row of sums that is being made."""
     row = rows.setdefault(key, dict.fromkeys(SUMS, 0))
     for column in SUMS[:-1]:
         row[column] += getattr(usage, column)

@@ -21,6 +21,7 @@ from .collector import Collector
 from .ledger import Ledger, Prices
 from .metrics import Metrics
 from .notices import Notices
+from .store import prune
 from .usage import Reader
 
 log = logging.getLogger("jupytercloud.quotas")
@@ -28,6 +29,7 @@ log = logging.getLogger("jupytercloud.quotas")
 PART = "quotas"
 SOON_SECONDS = 2.0
 """After a look that failed the next one comes so soon (or after a heartbeat, if that is sooner)."""
+_DAY_SECONDS = 86_400
 LATE = 3
 """Heartbeats without a look after which the service says that it is unwell."""
 
@@ -68,12 +70,13 @@ class QuotasService(Service):
         self._last_error: str | None = "the hub was not read yet"
         self._looked = self.now()
         await self._warm_up()
-        self._task = asyncio.create_task(self._looks())
+        self._tasks = [asyncio.create_task(self._looks()), asyncio.create_task(self._prune())]
 
     async def stop(self) -> None:
         """End; what is not counted yet is counted by the next process."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._hub.close()
         await self._database.close()
 
@@ -136,6 +139,15 @@ class QuotasService(Service):
                 self._failed(type(error).__name__)
                 log.exception("the heartbeat broke; the next one counts what it missed")
             await asyncio.sleep(max(0.0, pause - (loop.time() - began)))
+
+    async def _prune(self) -> None:
+        keep = self.settings.privacy.retention.usage
+        while True:
+            try:
+                await prune(self.ledger, self.now() - keep)
+            except Exception:
+                log.exception("old intervals were not removed; tried again tomorrow")
+            await asyncio.sleep(_DAY_SECONDS)
 
     def _failed(self, error: str) -> None:
         self._last_error = error

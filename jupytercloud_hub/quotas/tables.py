@@ -31,6 +31,7 @@ class Interval(Base):
     __table_args__ = (
         UniqueConstraint("hub", "user", "server", "started_us"),
         Index("ix_quotas_interval_open", "hub", "state"),
+        Index("ix_quotas_interval_begin", "hub", "begin_s"),
         Index("ix_quotas_interval_ended", "hub", "ended_s"),
     )
 

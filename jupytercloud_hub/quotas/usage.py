@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ..contracts.person import Person
 from ..settings.quotas import Budget, Limit, QuotasSettings
 from .budgets import Account, Holding, Standing, budget_of
-from .ledger import Ledger, seconds_of
+from .ledger import SUMS, Ledger, seconds_of
 from .pricing import COLUMN, Usage
 from .tables import ByDay, ByProfile, Grant, Interval, Live
 from .windows import span
@@ -197,3 +197,38 @@ async def running_of(session: AsyncSession, hub: str, account: Account) -> Seque
         .order_by(Interval.begin_s, Interval.id)
     )
     return (await session.execute(query)).scalars().all()
+
+
+async def totals(
+    session: AsyncSession, hub: str, by: str, first: date, end: date
+) -> list[tuple[str, dict[str, float]]]:
+    """Return what each account of a kind used, or each profile (``by``), the dearest first; ``end`` is left out."""
+    name = ByProfile.profile if by == "profile" else ByProfile.name
+    query = (
+        select(name, *(func.sum(getattr(ByProfile, column)) for column in SUMS))
+        .where(
+            ByProfile.hub == hub,
+            ByProfile.kind == ("hub" if by == "profile" else by),
+            ByProfile.day >= first,
+            ByProfile.day < end,
+        )
+        .group_by(name)
+    )
+    rows = []
+    for account, *sums in (await session.execute(query)).all():
+        *amounts, starts = (int(each) for each in sums)
+        usage = Usage(*amounts)
+        rows.append(
+            (
+                str(account),
+                {
+                    "units": usage.measured("units"),
+                    "server_hours": usage.seconds / 3600,
+                    "cpu_hours": usage.measured("cpu_hours"),
+                    "memory_hours": usage.measured("memory_hours"),
+                    "gpu_hours": usage.measured("gpu_hours"),
+                    "starts": float(starts),
+                },
+            )
+        )
+    return sorted(rows, key=lambda row: (-row[1]["units"], -row[1]["server_hours"], row[0]))

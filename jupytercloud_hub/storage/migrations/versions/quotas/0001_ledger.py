@@ -89,6 +89,7 @@ def upgrade() -> None:
             "hub", "user", "server", "started_us", name=op.f("uq_quotas_interval_hub_user_server_started_us")
         ),
     )
+    op.create_index("ix_quotas_interval_begin", "quotas_interval", ["hub", "begin_s"], unique=False)
     op.create_index("ix_quotas_interval_ended", "quotas_interval", ["hub", "ended_s"], unique=False)
     op.create_index("ix_quotas_interval_open", "quotas_interval", ["hub", "state"], unique=False)
     op.create_table(
@@ -125,6 +126,7 @@ def downgrade() -> None:
     op.drop_table("quotas_notice")
     op.drop_index("ix_quotas_interval_open", table_name="quotas_interval")
     op.drop_index("ix_quotas_interval_ended", table_name="quotas_interval")
+    op.drop_index("ix_quotas_interval_begin", table_name="quotas_interval")
     op.drop_table("quotas_interval")
     op.drop_table("quotas_horizon")
     op.drop_index("ix_quotas_grant_account", table_name="quotas_grant")
