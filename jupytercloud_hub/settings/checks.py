@@ -21,6 +21,8 @@ def cross_checks(settings: Settings) -> Iterator[Finding]:
     yield from _duplicates(settings)
     yield from _profiles_of_rules(settings)
     yield from _home_sites(settings)
+    if settings.spawner:
+        yield from ((key, rule, None) for key, rule in settings.spawner.findings(settings.profiles))
 
 
 def _roles(settings: Settings) -> Iterator[Finding]:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..contracts.model import Model
-from ..profiles.catalogue import PROFILE_NAME, Timeouts
+from ..contracts.text import Text
+from ..profiles.catalogue import PROFILE_NAME, Profile, Timeouts
 from ..profiles.resources import Capabilities
+
+
+class SwarmGpu(Model):
+    """Where a type of GPU is in a Swarm."""
+
+    resource: str = Field(default="GPU", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Generic resource that the machines name (``--node-generic-resource GPU=2``)."""
+    constraints: tuple[str, ...] = ()
+    """Placement constraints that tell this type from others, such as ``node.labels.gpu==a100``."""
 
 
 class GpuType(Model):
@@ -18,11 +28,20 @@ class GpuType(Model):
 
     most: int = Field(ge=1, le=64)
     """Most of them in one machine, hence for one server."""
+    swarm: SwarmGpu = SwarmGpu()
+    """For ``backend: swarm``."""
 
     @model_validator(mode="before")
     @classmethod
     def _a_number_alone_is_the_most(cls, value: Any) -> Any:
         return value if isinstance(value, Mapping | GpuType) else {"most": value}
+
+
+class NodeClass(Model):
+    """Machines that belong together: big memory, a remote site's, a room's."""
+
+    swarm: tuple[Annotated[str, Field(pattern=r"^(node|engine)\.[\w.-]+ ?(==|!=) ?.+$")], ...] = ()
+    """Placement constraints, such as ``node.labels.memory==big``."""
 
 
 class LocalSettings(Model):
@@ -34,31 +53,105 @@ class LocalSettings(Model):
     """Whether servers end with the hub. Without it they go on when the hub restarts, and are taken over."""
 
 
+class SwarmHome(Model):
+    """What is mounted as a person's home. ``{hub}`` and ``{user}`` stand for slugs of the site and the person."""
+
+    type: Literal["volume", "bind"] = "volume"
+    """``volume``: made by Docker; ``bind``: a folder that all machines have (NFS, CephFS, GlusterFS)."""
+    source: str = Field(default="jupytercloud-{hub}-{user}", min_length=1)
+    """Name of the volume, or path; ``jupyterhub-user-{username}`` goes on with the volumes of a stock hub."""
+    target: str = Field(default="/home/jovyan", pattern="^/")
+    """Where it is in the server."""
+    driver: str | None = None
+    """Driver of the volume."""
+    options: dict[str, str] = Field(default_factory=dict)
+    """Options of the driver; for NFS: ``{type: nfs, o: "addr=nfs.example.fr,rw", device: ":/homes/{user}"}``."""
+
+    @field_validator("source", "options")
+    @classmethod
+    def _places_are_known(cls, value: Any) -> Any:
+        for text in [value] if isinstance(value, str) else value.values():
+            try:
+                text.format(hub="", user="", username="")
+            except (KeyError, IndexError, ValueError):
+                raise ValueError(Text("only {{hub}}, {{user}} and {{username}} can be filled in here")) from None
+        return value
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> Self:
+        if self.type == "bind" and (not self.source.startswith("/") or self.driver or self.options):
+            raise ValueError(Text("a home of type bind is a path, without driver and options"))
+        return self
+
+
+class SwarmSettings(Model):
+    """Servers as services of a Docker Swarm; the hub speaks to a manager (``DOCKER_HOST``, or the local socket)."""
+
+    network: str = ""
+    """Attachable overlay network that hub and servers share."""
+    reach: Literal["network", "host-port"] = "network"
+    """``host-port`` publishes a port on the server's machine, for a hub outside of the Swarm."""
+    home: SwarmHome = SwarmHome()
+    """The person's home."""
+    threads: int = Field(default=16, ge=1, le=64)
+    """Calls to Docker that may be under way at a time."""
+
+    @model_validator(mode="after")
+    def _servers_can_be_reached(self) -> Self:
+        if self.reach == "network" and not self.network:
+            raise ValueError(Text("a network is needed, or reach: host-port for a hub outside of the Swarm"))
+        return self
+
+
 class SpawnerSettings(Model):
     """Where people's servers run."""
 
-    backend: Literal["local"] = "local"
-    """The engine: ``local`` for processes on this machine."""
+    backend: Literal["local", "swarm"] = "local"
+    """The engine: ``local`` for processes on this machine, ``swarm`` for Docker Swarm."""
     gpus: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")], GpuType] = Field(
         default_factory=dict
     )
     """GPU types that profiles may ask for, each with the most that one server can get."""
-    node_classes: tuple[Annotated[str, Field(pattern=PROFILE_NAME)], ...] = ()
-    """Names that a profile's ``node_class`` may take."""
+    node_classes: dict[Annotated[str, Field(pattern=PROFILE_NAME)], NodeClass] = Field(default_factory=dict)
+    """Machines that a profile's ``node_class`` may name."""
     named_servers: int = Field(default=0, ge=0, le=100)
     """How many servers a person may have besides her default one."""
     timeouts: Timeouts = Timeouts()
     """How long a start may take, where the profile does not say."""
     local: LocalSettings = LocalSettings()
     """For ``backend: local``."""
+    swarm: SwarmSettings | None = None
+    """For ``backend: swarm``."""
+
+    @model_validator(mode="after")
+    def _backend_is_described(self) -> Self:
+        if self.backend == "swarm" and self.swarm is None:
+            raise ValueError(Text("backend: swarm needs its section swarm: network, home"))
+        return self
 
     def capabilities(self, site: str | None = None) -> Capabilities:
         """Return what the backend gives, as the form and ``check`` say it."""
+        local = self.backend == "local"
         return Capabilities(
             backend=self.backend,
-            limits="not enforced",
+            limits="not enforced" if local else "enforced",
             gpus={name: gpu.most for name, gpu in self.gpus.items()},
-            node_classes=None,
-            images=False,
+            node_classes=None if local else frozenset(self.node_classes),
+            images=not local,
             site=site,
         )
+
+    def findings(self, profiles: Sequence[Profile]) -> Iterator[tuple[tuple[str | int, ...], Text]]:
+        """Yield what the profiles ask of this backend in vain: (place in the settings, rule)."""
+        for index, profile in enumerate(profiles):
+            if profile.abstract:
+                continue
+            here = ("profiles", index)
+            if profile.node_class and self.backend != "local" and profile.node_class not in self.node_classes:
+                yield (*here, "node_class"), Text("no class of machines has this name in spawner.node_classes")
+            if self.backend == "local":
+                continue
+            if profile.image is None and not any(option.image for option in profile.options):
+                yield (*here, "image"), Text("an image is needed: this site runs containers")
+            if profile.files:
+                yield (*here, "files"), Text("files are given to homes on backend: local only; put them into the image")

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 if os.environ.get("FAIL"):
@@ -14,7 +15,7 @@ if os.environ.get("FAIL"):
 
 class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        body = json.dumps({"environment": dict(os.environ), "folder": os.getcwd(), "args": sys.argv[1:]}).encode()
+        body = json.dumps({"environment": dict(os.environ), "folder": str(Path.cwd()), "args": sys.argv[1:]}).encode()
         self.send_response(200)
         self.send_header("X-JupyterHub-Version", "6.1.1")
         self.end_headers()

@@ -6,10 +6,11 @@ from typing import Any
 
 from ...profiles.catalogue import Catalogue
 from ..model import Settings
+from ..spawner import SpawnerSettings, SwarmSettings
 from .names import ADMISSION_SCOPE, HUB_CLIENT, QUOTAS
 from .registry import Services
 
-SPAWNERS = {"local": "profile-local"}
+SPAWNERS = {"local": "profile-local", "swarm": "profile-swarm"}
 """Entry point of each backend."""
 
 
@@ -34,6 +35,8 @@ def configure_spawner(config: Any, settings: Settings, services: Services) -> No
     _admission(mixin, settings, services)
     if spawner.backend == "local":
         _local(config.ProfileLocalSpawner, settings)
+    elif spawner.swarm is not None:
+        _swarm(config.ProfileSwarmSpawner, spawner, spawner.swarm)
 
 
 def _admission(mixin: Any, settings: Settings, services: Services) -> None:
@@ -52,3 +55,15 @@ def _local(local: Any, settings: Settings) -> None:
     local.logs = str(state / "logs")
     local.files_root = str(settings.folder)
     local.end_with_hub = bool(where and where.end_with_hub)
+
+
+def _swarm(swarm: Any, spawner: SpawnerSettings, section: SwarmSettings) -> None:
+    swarm.network_name = section.network
+    swarm.reach = section.reach
+    swarm.threads = section.threads
+    swarm.home = section.home.model_dump(exclude_none=True)
+    swarm.node_classes = {name: list(kind.swarm) for name, kind in spawner.node_classes.items()}
+    swarm.gpu_resources = {
+        name: {"resource": gpu.swarm.resource, "constraints": list(gpu.swarm.constraints)}
+        for name, gpu in spawner.gpus.items()
+    }

@@ -1,0 +1,296 @@
+"""The Swarm spawner on a real Swarm of two machines (tests/engines/swarm.sh), with a real hub outside of it."""
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+import httpx
+import pytest
+from jupyterhub.utils import random_port
+from traitlets.config import Config
+
+from tests.support.hub import TestHub, Visitor, start_hub, stop_hub, text_of
+
+from .conftest import PEOPLE
+from .test_local import rest, start
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
+
+ENGINES = Path(__file__).parents[1] / "engines"
+LIGHT = "local/light:test"
+ADDRESS = os.environ.get("SWARM_HUB_ADDRESS", "10.67.0.1")
+SHARED = "/srv/shared"
+HERE = Path("/tmp/jupytercloud-engines/swarm/shared")
+
+
+@pytest.fixture(scope="session")
+def swarm() -> docker.APIClient:
+    """The manager of a Swarm: the one that DOCKER_HOST names, or the tests' own."""
+    host = (
+        os.environ.get("DOCKER_HOST")
+        or subprocess.run([ENGINES / "swarm.sh", "up"], check=True, capture_output=True, text=True)
+        .stdout.strip()
+        .splitlines()[-1]
+    )
+    os.environ["DOCKER_HOST"] = host
+    return docker.APIClient(base_url=host, version="auto")
+
+
+PROFILES: list[dict[str, Any]] = [
+    {
+        "name": "light",
+        "title": "Light",
+        "default": True,
+        "image": LIGHT,
+        "command": ["/bin/light-server"],
+        "resources": {"cpu": {"guarantee": 0.1, "limit": 0.5}, "memory": {"guarantee": "16 MiB", "limit": "64 MiB"}},
+        "environment": {"COLOUR": "blue"},
+    },
+    {"name": "gpu", "extends": "light", "title": "GPU", "resources": {"gpu": 1, "gpu_type": "a100"}},
+    {"name": "second", "extends": "light", "title": "Second machine", "node_class": "second"},
+    {"name": "first", "extends": "light", "title": "First machine", "node_class": "first"},
+    {"name": "nowhere", "extends": "light", "title": "Nowhere", "node_class": "nowhere", "timeouts": {"start": "8 s"}},
+    {"name": "failing", "extends": "light", "title": "Failing", "environment": {"FAIL": "no licence left"}},
+    {"name": "lost", "extends": "light", "title": "Lost image", "image": "registry.invalid/nobody/has:this"},
+    {
+        "name": "data",
+        "extends": "light",
+        "title": "Data",
+        "resources": {"shm": "8 MiB"},
+        "volumes": [
+            {"source": f"{SHARED}/data", "target": "/data"},
+            {"kind": "cvmfs", "target": "/cvmfs"},
+            {"kind": "scratch", "target": "/scratch"},
+        ],
+    },
+    {
+        "name": "own",
+        "extends": "light",
+        "title": "Own image",
+        "options": [
+            {
+                "name": "image",
+                "title": "Image",
+                "image": True,
+                "text": {"pattern": r"[\w./:@-]+", "registries": ["registry.invalid/team"]},
+                "choices": [LIGHT],
+            }
+        ],
+    },
+]
+
+
+@pytest.fixture
+def config(swarm: docker.APIClient, tmp_path: Path, request: pytest.FixtureRequest) -> Config:
+    config = Config()
+    config.JupyterHub.spawner_class = "jupytercloud_hub.spawners.swarm.ProfileSwarmSpawner"
+    config.JupyterHub.hub_bind_url = f"http://{ADDRESS}:{random_port()}"
+    config.ProfileMixin.profiles = PROFILES
+    config.ProfileMixin.site = f"t{os.getpid()}-{abs(hash(request.node.name)) % 10000}"
+    config.ProfileMixin.gpus = {"a100": 1}
+    config.ProfileSwarmSpawner.reach = "host-port"
+    config.ProfileSwarmSpawner.gpu_resources = {"a100": {"constraints": ["node.labels.gpu==a100"]}}
+    config.ProfileSwarmSpawner.node_classes = {
+        "first": ["node.hostname==node1"],
+        "second": ["node.hostname==node2"],
+        "nowhere": ["node.hostname==node99"],
+    }
+    homes = HERE / "homes"
+    for name in ("amelie", "bob"):
+        (homes / name).mkdir(parents=True, exist_ok=True)
+        os.chown(homes / name, 1000, 0)
+    (HERE / "data").mkdir(exist_ok=True)
+    (HERE / "data" / "read-me").write_text("shared")
+    config.ProfileSwarmSpawner.home = {"type": "bind", "source": f"{SHARED}/homes/{{user}}", "target": "/home/jovyan"}
+    config.Spawner.start_timeout = 60
+    config.Spawner.http_timeout = 30
+    return config
+
+
+@pytest.fixture
+async def hub(config: Config, tmp_path: Path, swarm: docker.APIClient) -> AsyncIterator[Callable[..., Any]]:
+    started: list[TestHub] = []
+
+    async def begin() -> TestHub:
+        app = await start_hub(config, PEOPLE, tmp_path)
+        started.append(app)
+        return app
+
+    yield begin
+    for app in started:
+        if TestHub.initialized() and TestHub.instance() is app:
+            await stop_hub(app)
+    for service in ours(swarm, config):
+        swarm.remove_service(service["ID"])
+
+
+def ours(swarm: docker.APIClient, config: Config) -> list[Any]:
+    from jupytercloud_hub.spawners.base import slug
+
+    return swarm.services(filters={"label": f"jupytercloud.hub/hub={slug(config.ProfileMixin.site)}"})
+
+
+async def settled(app: TestHub, user: str) -> Any:
+    spawner = app.users[user].spawners[""]
+    async with asyncio.timeout(90):
+        while spawner.pending:
+            await asyncio.sleep(0.1)
+    return spawner
+
+
+async def seen_by(spawner: Any) -> dict[str, Any]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return (await client.get(f"{spawner.server.url}api")).json()
+
+
+def inside(swarm: docker.APIClient, spawner: Any, command: str) -> str:
+    """Run a command in the server's container, on whatever machine it is."""
+    task = swarm.tasks(filters={"service": spawner.object_name})[0]
+    node = swarm.inspect_node(task["NodeID"])["Description"]["Hostname"]
+    client = docker.APIClient(base_url=os.environ["DOCKER_HOST"].replace("node1", node), version="auto")
+    container = task["Status"]["ContainerStatus"]["ContainerID"]
+    made = client.exec_create(container, ["sh", "-c", command])
+    return client.exec_start(made["Id"]).decode()
+
+
+async def run(app: TestHub, user: str, profile: str) -> Any:
+    async with Visitor(app) as visitor:
+        await visitor.log_in(user)
+        answer = await start(visitor, profile)
+        assert answer.status_code == 302, text_of(answer.text)
+    spawner = await settled(app, user)
+    assert spawner.ready, spawner._spawn_future and spawner._spawn_future.exception()
+    return spawner
+
+
+async def test_server_gets_its_limits_environment_labels_and_a_short_name(
+    hub: Any, swarm: docker.APIClient, config: Config
+) -> None:
+    app = await hub()
+    spawner = await run(app, "amelie", "light")
+    seen = await seen_by(spawner)
+    assert seen["environment"]["COLOUR"] == "blue"
+    assert seen["environment"]["JUPYTERHUB_USER"] == "amelie"
+    assert "memory" in spawner.orm_spawner.state["jupytercloud"]["resources"]
+    limit = inside(
+        swarm, spawner, "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null"
+    )
+    assert int(limit.split()[0]) == 64 * 1024**2
+    quota = inside(swarm, spawner, "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null")
+    assert int(quota.split()[0]) == 50_000
+    (service,) = ours(swarm, config)
+    assert len(service["Spec"]["Name"]) <= 63
+    assert service["Spec"]["Labels"]["jupytercloud.hub/profile"] == "light"
+    await app.users["amelie"].stop()
+    assert ours(swarm, config) == []
+
+
+async def test_home_goes_with_the_person_to_another_machine(hub: Any, swarm: docker.APIClient) -> None:
+    app = await hub()
+    spawner = await run(app, "amelie", "first")
+    inside(swarm, spawner, "echo mine > /home/jovyan/work.txt")
+    await app.users["amelie"].stop()
+    spawner = await run(app, "amelie", "second")
+    assert inside(swarm, spawner, "cat /home/jovyan/work.txt; hostname").startswith("mine")
+
+
+async def test_gpu_lands_where_one_is_and_who_comes_next_waits_and_is_told(
+    hub: Any, swarm: docker.APIClient, config: Config
+) -> None:
+    config.Spawner.start_timeout = 12
+    app = await hub()
+    spawner = await run(app, "amelie", "gpu")
+    task = swarm.tasks(filters={"service": spawner.object_name})[0]
+    assert swarm.inspect_node(task["NodeID"])["Description"]["Hostname"] == "node2"
+    async with Visitor(app, "fr") as visitor:
+        await visitor.log_in("bob")
+        await start(visitor, "gpu")
+        waiting = app.users["bob"].spawners[""]
+        async with asyncio.timeout(10):
+            while not any("No machine has room" in str(said) for said, _ in waiting._said):
+                await asyncio.sleep(0.1)
+        await settled(app, "bob")
+        page = text_of((await visitor.get("spawn-pending/bob")).text)
+    assert "Aucune machine n’a de place" in page
+    assert "insufficient resources" in page
+    assert len(ours(swarm, config)) == 1
+
+
+async def test_shared_data_are_read_only_scratch_is_not_and_cvmfs_is_there(hub: Any, swarm: docker.APIClient) -> None:
+    app = await hub()
+    spawner = await run(app, "amelie", "data")
+    assert inside(swarm, spawner, "cat /data/read-me") == "shared"
+    assert "Read-only file system" in inside(swarm, spawner, "touch /data/mine")
+    assert inside(swarm, spawner, "touch /scratch/mine && ls /scratch") == "mine\n"
+    mounts = inside(swarm, spawner, "cat /proc/self/mountinfo")
+    (cvmfs,) = [line for line in mounts.splitlines() if " /cvmfs " in line]
+    assert "master:" in cvmfs
+    (shm,) = [line for line in mounts.splitlines() if " /dev/shm " in line]
+    assert "size=8192k" in shm
+
+
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [
+        ("failing", "no licence left"),
+        ("lost", "No such image"),
+        ("nowhere", "scheduling constraints not satisfied"),
+    ],
+)
+async def test_failed_start_tells_the_engines_reason_and_leaves_nothing(
+    hub: Any, swarm: docker.APIClient, config: Config, profile: str, said: str
+) -> None:
+    app = await hub()
+    began = time.monotonic()
+    async with Visitor(app, "fr") as visitor:
+        await visitor.log_in("amelie")
+        await start(visitor, profile)
+        await settled(app, "amelie")
+        page = text_of((await visitor.get("spawn-pending/amelie")).text)
+    assert said in page
+    assert time.monotonic() - began < 45
+    assert ours(swarm, config) == []
+
+
+async def test_own_image_is_refused_outside_of_the_allowed_registry(hub: Any) -> None:
+    app = await hub()
+    async with Visitor(app) as visitor:
+        await visitor.log_in("bob")
+    answer = await rest(app, "bob", {"profile": "own", "options": {"image": "docker.io/evil/miner"}})
+    assert answer.status_code == 403
+    assert "does not come from an allowed registry" in answer.json()["message"]
+
+
+async def test_hub_takes_its_servers_over_when_it_is_back(
+    hub: Any, swarm: docker.APIClient, config: Config, tmp_path: Path
+) -> None:
+    app = await hub()
+    spawner = await run(app, "amelie", "light")
+    state = dict(spawner.orm_spawner.state)
+    await stop_hub(app, servers=False)
+    app = await hub()
+    again = app.users["amelie"].spawners[""]
+    assert again.ready
+    assert again.get_state() == state
+    assert await again.poll() is None
+
+
+async def test_server_that_ended_is_noticed_and_its_service_removed(
+    hub: Any, swarm: docker.APIClient, config: Config
+) -> None:
+    config.ProfileSwarmSpawner.poll_share = 0
+    app = await hub()
+    spawner = await run(app, "amelie", "light")
+    inside(swarm, spawner, "kill 1")
+    async with asyncio.timeout(30):
+        while await spawner.poll() is None:
+            await asyncio.sleep(0.2)
+    await spawner.poll_and_notify()
+    await settled(app, "amelie")
+    assert not spawner.active
+    assert ours(swarm, config) == []
