@@ -105,12 +105,23 @@ def compose(
         site=settings.site.name,
         sent=now,
         running=used["*"],
-        profiles=tuple(profile.name for profile in settings.profiles),
+        profiles=_offered(settings),
         free={name: max(0, places - used.get(name, 0)) for name, places in portal.places.items()},
         drain=notices.drain,
         maintenance=notices.maintenance,
         versions={"jupytercloud-hub": __version__, **({"jupyterhub": hub_version} if hub_version else {})},
         servers=tuple(servers[:2000]) if portal.share_servers else None,
+    )
+
+
+def _offered(settings: Settings) -> tuple[str, ...]:
+    """The profiles that can be started here: nobody is to be sent to a site for what it does not have."""
+    name = settings.site.name
+    has = settings.spawner.capabilities(name) if settings.spawner else None
+    return tuple(
+        profile.name
+        for profile in settings.profiles
+        if not profile.abstract and (has is None or has.shortage(profile.resources, profile.node_class) is None)
     )
 
 

@@ -24,6 +24,7 @@ from .api_models import (
     HomeSitePage,
     SiteStatus,
     Status,
+    TransitionItem,
 )
 from .service import FederationService
 
@@ -71,7 +72,17 @@ class StatusApi(FederationApi):
 
     async def get(self) -> None:
         names = self.service.board.views
-        status = Status(time=self.service.now(), sites=tuple(status_of(self, name) for name in names))
+        past = await self.service.past.read()
+        status = Status(
+            time=self.service.now(),
+            sites=tuple(status_of(self, name) for name in names),
+            transitions=None
+            if past is None
+            else {
+                name: tuple(TransitionItem(at=s.at, state=s.state.value, reason=s.reason) for s in steps[-50:])
+                for name, steps in past.items()
+            },
+        )
         self.write_model(status)
 
 

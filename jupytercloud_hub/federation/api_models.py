@@ -114,6 +114,17 @@ class SiteStatus(Model):
     """When the last heartbeat was made."""
 
 
+class TransitionItem(Model):
+    """A site went into a state."""
+
+    at: AwareDatetime
+    """When."""
+    state: str
+    """Into which."""
+    reason: str
+    """Why, in English, as it was noted."""
+
+
 class Status(Model):
     """The state of all sites."""
 
@@ -121,6 +132,8 @@ class Status(Model):
     """When this was so."""
     sites: tuple[SiteStatus, ...]
     """The sites."""
+    transitions: dict[str, tuple[TransitionItem, ...]] | None
+    """Each site's last transitions within 90 days, at most 50, oldest first; null: the database is away."""
 
 
 class SiteDetails(SiteStatus):

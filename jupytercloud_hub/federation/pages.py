@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,8 @@ from ..web.errors import PublicError
 from ..web.handlers import PageHandler
 from . import homes
 from .board import Known
+from .history import Day, days, share
+from .link_builder import LinkWish, build
 from .model import Decision, Outcome, SiteView
 from .service import FederationService
 from .words import LOOKS, STATES
@@ -29,6 +32,12 @@ class Shown:
     reason: Text
     since: datetime | None
     why_not: Text | None = None
+    days: tuple[Day, ...] = ()
+
+    @property
+    def share(self) -> float | None:
+        """Part of the past days in which the site could be used."""
+        return share(self.days)
 
     @classmethod
     def of(cls, view: SiteView, known: Known, why_not: Text | None = None) -> Shown:
@@ -83,7 +92,37 @@ class StatusPage(FederationPage):
     anonymous = True
 
     async def get(self) -> None:
-        self.render_page("federation/status.html", sites=self.shown(), at=self.service.now())
+        past = await self.service.past.read()
+        zone, now = self.service.settings.site.zone, self.service.now()
+        shown = [
+            replace(one, days=tuple(days(past.get(one.view.name, []), now, zone)) if past is not None else ())
+            for one in self.shown()
+        ]
+        self.render_page("federation/status.html", sites=shown, at=now, stale=past is None)
+
+
+class LinksPage(FederationPage):
+    """``/links``: makes links for teachers."""
+
+    @web.authenticated
+    def get(self) -> None:
+        wish = LinkWish(
+            **{
+                field.name: self.get_query_argument(field.name, str(field.default))[:1000]
+                for field in dataclasses.fields(LinkWish)
+            }
+        )
+        views = self.service.board.views
+        base = self.service.settings.site.origin + self.service.go_prefix
+        built = build(wish, base, views) if self.get_query_argument("make", "") else None
+        self.render_page(
+            "federation/links.html",
+            wish=wish,
+            built=built,
+            unable=[(views[name], why) for name, why in built.unable.items()] if built else [],
+            views=views,
+            profiles=sorted({name for view in views.values() for name in view.profiles or ()}),
+        )
 
 
 class GoWithoutSlash(FederationPage):
@@ -102,4 +141,5 @@ HANDLERS: list[tuple[Any, ...]] = [
     (r"", PortalPage),
     (r"go", GoWithoutSlash),
     (r"status", StatusPage),
+    (r"links", LinksPage),
 ]

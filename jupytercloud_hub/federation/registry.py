@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Index, String, delete, select
+from sqlalchemy import Index, String, delete, func, select
 from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -284,3 +284,9 @@ async def end_key(session: AsyncSession, site: str, short: str) -> bool:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+async def clean_history(session: AsyncSession, before: datetime) -> None:
+    """Take away steps from before then, all but the last of each site."""
+    latest = select(func.max(TransitionRow.id)).where(TransitionRow.at < before).group_by(TransitionRow.site)
+    await session.execute(delete(TransitionRow).where(TransitionRow.at < before, TransitionRow.id.not_in(latest)))

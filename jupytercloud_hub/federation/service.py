@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Mapping
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from ..contracts.links import GoLink
@@ -21,8 +23,9 @@ from ..web.service import Now, Service, utc_now
 from . import homes, registry
 from .board import Board
 from .health import ProbeResult
+from .history import DAYS
 from .metrics import FederationMetrics
-from .model import Decision
+from .model import Decision, SiteState
 from .probes import ClientFactory, Prober, client
 from .registry import Transition
 from .route_cookie import RouteCookies
@@ -35,6 +38,8 @@ TICK = 0.5
 SYNC = 2.0
 """Seconds between two looks at what operators and other replicas wrote into the database."""
 CLEAN = 3600.0
+PAST_SECONDS = 10.0
+"""How long the past days are kept before they are read again."""
 
 
 class FederationService(Service):
@@ -53,6 +58,7 @@ class FederationService(Service):
         self.prober = Prober(self.board, self.federation.health, make_client=make_client, on_probe=self._probed)
         self.database = Database(settings.database_url(FEDERATION), FEDERATION)
         self.hub = HubApi(context.api_url, context.api_token)
+        self.past = Past(self)
         self.keys: dict[str, list[str]] = {}
         self.synced = False
         self.cookies = RouteCookies(
@@ -82,6 +88,9 @@ class FederationService(Service):
 
     async def stop(self) -> None:
         await self.prober.stop()
+        for name, known in self.board.known.items():
+            if known.shown.state is not SiteState.UNKNOWN:  # what happens until the next start is not known
+                await self._note(Transition(name, self.now(), SiteState.UNKNOWN, "the portal stopped"))
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -156,6 +165,7 @@ class FederationService(Service):
         async with self.database.session() as session:
             await registry.clean(session, now, before)
             await homes.forget_older(session, before)
+            await registry.clean_history(session, now - timedelta(days=DAYS + 30))
 
     def _probed(self, name: str, result: ProbeResult) -> None:
         self.metrics.probe_seconds.labels(name, "good" if result.good else "bad").observe(result.took.total_seconds())
@@ -187,6 +197,29 @@ class FederationService(Service):
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+class Past:
+    """The sites' last ninety days, read from the database once in a while, not for every visitor."""
+
+    def __init__(self, service: FederationService) -> None:
+        self._service = service
+        self._read_at = -PAST_SECONDS
+        self._steps: Mapping[str, list[Transition]] | None = None
+
+    async def read(self) -> Mapping[str, list[Transition]] | None:
+        """Return the steps by site; None: the database is away."""
+        if time.monotonic() - self._read_at < PAST_SECONDS and self._steps is not None:
+            return self._steps
+        since = self._service.now() - timedelta(days=DAYS)
+        try:
+            async with self._service.database.session() as session:
+                self._steps = await registry.history(session, since, list(self._service.board.known))
+        except Exception as error:
+            log.warning("federation: the past days can't be read: %s", error)
+            return None
+        self._read_at = time.monotonic()
+        return self._steps
 
 
 def all_rules(settings: Settings) -> tuple[FederationRule, ...]:

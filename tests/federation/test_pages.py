@@ -136,3 +136,29 @@ async def test_people_who_do_not_come_back_are_forgotten(portal, clock):
     clock.ahead = timedelta(days=366)
     await portal.service._clean()
     assert (await portal.get("api/v1/home-sites/marie")).status_code == 404
+
+
+async def test_the_status_page_shows_ninety_days_as_a_picture_with_words(portal):
+    page = await portal.get("status", person=None, **ENGLISH)
+    assert page.text.count("<rect") >= 3 * 90
+    assert "Usable for" in page.text
+    assert 'role="img"' in page.text
+
+
+async def test_the_status_page_lives_without_a_database(portal, monkeypatch):
+    monkeypatch.setattr(portal.service, "database", None)
+    page = await portal.get("status", person=None, **ENGLISH)
+    assert page.status_code == 200
+    assert "database is away" in page.text
+    assert (await portal.get("api/v1/status", person=None)).json()["transitions"] is None
+
+
+async def test_a_teacher_makes_a_link_that_works(portal, sites):
+    page = await portal.get("links?make=1&kind=file&path=tp%2F1+a.ipynb&profile=&site=", **FRENCH)
+    assert page.status_code == 200
+    assert "/portal/services/federation/go/hub/user-redirect/lab/tree/tp/1%20a.ipynb" in page.text
+    answer = await portal.get("go/hub/user-redirect/lab/tree/tp/1%20a.ipynb")
+    assert answer.headers["Location"] == sites["grenoble"].url + "hub/user-redirect/lab/tree/tp/1%20a.ipynb"
+    wrong = await portal.get("links?make=1&kind=git&repository=%22%3E%3Cscript%3E", **FRENCH)
+    assert "<script>" not in wrong.text
+    assert 'role="alert"' in wrong.text
