@@ -100,7 +100,11 @@ class _Choice:
     def lacking(self, site: SiteView) -> Decision:
         """The site where she is or wants to be does not offer the profile: she chooses on a page."""
         ranked = tuple(name for name in self.ranked() if name != site.name)
-        reason = Text("{site} does not offer the profile “{profile}”.", site=site.title, profile=self.link.profile)
+        profile = self.link.profile or ""
+        if not any(self.sites[name].offers(profile) for name in self.allowed):
+            reason = Text("No site that is open to you offers the profile “{profile}”.", profile=profile)
+            return self.say(Outcome.NO_PROFILE, reason, site=site.name)
+        reason = Text("{site} does not offer the profile “{profile}”.", site=site.title, profile=profile)
         return self.say(Outcome.CHOOSE, reason, site=site.name, choices=ranked)
 
     def first_visit(self) -> Decision:

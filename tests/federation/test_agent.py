@@ -18,7 +18,7 @@ site: {{name: grenoble, url: "http://127.0.0.1:1/grenoble/", state: ./state-gren
 profiles:
   - {{name: lab, title: Lab, image: x, resources: {{cpu: 1, memory: 1 GiB}}}}
   - {{name: gpu, title: GPU, image: x, resources: {{cpu: 1, memory: 1 GiB, gpu: 1}}}}
-spawner: {{backend: local}}
+spawner: {{backend: local, gpus: {{a100: 1}}}}
 federation: {{portal: {{url: "http://127.0.0.1:1/portal/", places: {{"*": 3, gpu: 1}}, share_servers: {share}}}}}
 """
 
@@ -44,6 +44,17 @@ def test_free_places_are_counted_from_the_servers_that_run(tmp_path):
     assert beat.free == {"*": 1, "gpu": 0}
     assert beat.profiles == ("lab", "gpu")
     assert not beat.full
+
+
+def test_a_profile_that_asks_for_what_the_site_does_not_have_is_not_offered(tmp_path):
+    profiles = [
+        {"name": "lab", "title": "Lab"},
+        {"name": "gpu", "title": "GPU", "resources": {"gpu": 1, "gpu_type": "a100"}},
+    ]
+    settings = type(site_settings(tmp_path)).model_validate(
+        {**site_settings(tmp_path).model_dump(mode="json"), "profiles": profiles, "spawner": {"backend": "local"}}
+    )
+    assert beat_of(settings, []).profiles == ("lab",)
 
 
 def test_nothing_of_a_person_leaves_the_site_unless_it_was_switched_on(tmp_path):

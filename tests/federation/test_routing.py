@@ -174,6 +174,16 @@ CASES = [
         sites=sites(grenoble=view(GRENOBLE, profiles=frozenset({"lab"}))),
     ),
     Case(46, (Outcome.GO, GRENOBLE), link=GoLink("hub/", profile="gpu")),
+    Case(
+        47,
+        (Outcome.NO_PROFILE, GRENOBLE),
+        link=GoLink("hub/", profile="gpu"),
+        home=GRENOBLE,
+        choices=(),
+        sites=sites(
+            grenoble=view(GRENOBLE, profiles=frozenset({"lab"})), reims=view(REIMS, profiles=frozenset({"lab"}))
+        ),
+    ),
     # room and preference
     Case(50, (Outcome.GO, REIMS), sites=sites(grenoble=view(GRENOBLE, free={"*": 0})), sets_home=True),
     Case(
