@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
+from urllib.parse import urlencode
 
 from jupyterhub.handlers.base import BaseHandler
 from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, OAuthLogoutHandler
@@ -14,6 +15,7 @@ from . import metrics
 from .oidc.discovery import ProviderMetadata
 from .oidc.errors import OidcError
 from .oidc.party import authorization_url
+from .organizations import REMEMBERED, choices, discovery_address
 from .pages import HubPage
 from .problems import LoginProblem, bad_state, from_oidc, from_response_error, not_allowed
 from .state import COOKIE, MAX_AGE_DAYS, MAX_STATE, STATE_NAME, LoginState, new_browser_secret
@@ -85,6 +87,11 @@ class RenaterLoginHandler(LoginFlowHandler, OAuthLoginHandler):
         except OidcError as error:
             self.log.warning("No login is possible: %s", error)
             raise self.end(from_oidc(error)) from None
+        hint = self._hint()
+        elsewhere = None if hint else self._choice_address()
+        if elsewhere is not None:
+            self.redirect(elsewhere)
+            return
         browser = self.browser_secret()
         if browser is None:
             browser = new_browser_secret()
@@ -97,7 +104,20 @@ class RenaterLoginHandler(LoginFlowHandler, OAuthLoginHandler):
             samesite="Lax",
         )
         state = LoginState.new(self._next_url(), self.language)
-        self.redirect(authorization_url(metadata.authorization_endpoint, self._params(metadata, state, browser)))
+        params = {**self._params(metadata, state, browser), **hint}
+        self.redirect(authorization_url(metadata.authorization_endpoint, params))
+
+    def _choice_address(self) -> str | None:
+        """Return where the person chooses her organization first; None where the provider asks her."""
+        authenticator = self.authenticator
+        next_url = self._next_url()
+        if authenticator.organization_choice == "page":
+            return f"{self.hub.base_url}oidc/organizations?{urlencode({'next': next_url})}"
+        if authenticator.organization_choice == "discovery-service" and not self.get_query_argument("entityID", ""):
+            here = authenticator.get_callback_url(self).removesuffix("oauth_callback") + "oauth_login"
+            back = f"{here}?{urlencode({'next': next_url})}"
+            return discovery_address(authenticator.discovery_service, authenticator.discovery_entity_id, back)
+        return None
 
     def _params(self, metadata: ProviderMetadata, state: LoginState, browser: str) -> dict[str, str]:
         authenticator = self.authenticator
@@ -108,7 +128,6 @@ class RenaterLoginHandler(LoginFlowHandler, OAuthLoginHandler):
             prompts.append("consent")  # Core 11: offline_access counts only with it
         return {
             **authenticator.extra_authorize_params,
-            **self._hint(),
             **({"prompt": " ".join(prompts)} if prompts else {}),
             "response_type": "code",
             "client_id": authenticator.client_id,
@@ -122,11 +141,19 @@ class RenaterLoginHandler(LoginFlowHandler, OAuthLoginHandler):
         }
 
     def _hint(self) -> dict[str, str]:
-        """Return the organization that the link names, under the provider's parameter, if it is an allowed one."""
+        """Return the organization to log in with, under the provider's parameter: a link's, if allowed, or the last.
+
+        Who wants another account is asked anew.
+        """
         for name in HINTS:
             value = self.get_query_argument(name, "")
             if value and self.authenticator.hint_allowed(value):
                 return {self.authenticator.idp_hint_parameter: value}
+        last = self.get_cookie(REMEMBERED)
+        if last and self.authenticator.organization_choice == "page" and not self.get_query_argument("again", ""):
+            known = choices(self.authenticator.policy.institutions)
+            hint = next((one.hint for one in known if one.name == last), None)
+            return {self.authenticator.idp_hint_parameter: hint} if hint else {}
         return {}
 
 

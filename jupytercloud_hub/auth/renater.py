@@ -20,6 +20,7 @@ from .handlers import LoggedOutHandler, RenaterCallbackHandler, RenaterLoginHand
 from .oidc.discovery import ProviderMetadata
 from .oidc.errors import OidcError
 from .oidc.party import Verified
+from .organizations import OrganizationsHandler
 from .pages import PREFIX, StatementHandler
 from .problems import from_oidc, from_refusal
 from .reauthorisation import Reauthoriser
@@ -96,6 +97,7 @@ class RenaterAuthenticator(RenaterTraits):
             *super().get_handlers(app),
             (r"/oidc/logged-out", LoggedOutHandler),
             (r"/oidc/backchannel-logout", BackchannelLogoutHandler),
+            (r"/oidc/organizations", OrganizationsHandler),
             *hub_handlers(),
             (rf"/{PREFIX}/(accessibility|privacy)", StatementHandler),
         ]

@@ -197,6 +197,35 @@ class RenaterTraits(OAuthenticator):
         """,
     )
 
+    organization_choice = Enum(
+        ["provider", "page", "discovery-service"],
+        "provider",
+        config=True,
+        help="""
+        Where people choose their organization.
+
+        ``provider``: on the provider's own page. ``page``: on a page of this hub that lists ``institutions``.
+        ``discovery-service``: at the federation's WAYF (``discovery_service``).
+        """,
+    )
+
+    discovery_service = Unicode(
+        "https://discovery.renater.fr/renater/WAYF",
+        config=True,
+        help="""
+        Address of the federation's discovery service (SAML Identity Provider Discovery).
+
+        It has to know this hub's login address as one to come back to.
+        """,
+    )
+
+    discovery_entity_id = Unicode(
+        config=True,
+        help="""
+        The entityID by which the discovery service knows the provider (the proxy's SAML side).
+        """,
+    )
+
     site_settings = Dict(
         config=True,
         help="""

@@ -75,6 +75,14 @@ class AuthSettings(Model):
     """Usernames of administrators."""
     admin_groups: Texts = ()
     """Groups whose members are administrators."""
+    organization_choice: Literal["provider", "page", "discovery-service"] = "provider"
+    """Where people choose their organization: the provider's page, one of this hub, or the federation's WAYF."""
+    discovery_service: str = "https://discovery.renater.fr/renater/WAYF"
+    """Address of the federation's discovery service."""
+    discovery_entity_id: str = ""
+    """entityID by which the discovery service knows the provider."""
+    allowed_hints: Texts = ()
+    """Organizations that a link may name (``?idphint=``); by default those of ``institutions``."""
     allow_anybody: bool = False
     """Without institutions: let in whoever the provider lets in."""
     refresh_every: Duration = timedelta(minutes=5)

@@ -30,6 +30,10 @@ def configure_auth(config: Any, settings: Settings, services: Services) -> None:
     renater.institutions = [
         institution.model_dump(mode="json", exclude_defaults=True) for institution in settings.institutions
     ]
+    renater.organization_choice = auth.organization_choice
+    renater.discovery_service = auth.discovery_service
+    renater.discovery_entity_id = auth.discovery_entity_id
+    renater.allowed_hints = list(auth.allowed_hints)
     renater.allow_all = auth.allow_anybody
     renater.admin_users = set(auth.admins)
     renater.manage_groups = True
