@@ -40,6 +40,16 @@ class GoHandler(PageHandler):
 
     service: FederationService
     by_cookie = False
+    on_its_way = True  # until it is clear that the answer is a page
+
+    def set_default_headers(self) -> None:
+        """A redirect shows nothing, so it needs none of a page's headers."""
+        if not self.on_its_way:
+            super().set_default_headers()
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        self.on_its_way = False
+        super().send_error(status_code, **kwargs)
 
     def _log(self) -> None:
         """Links that the cookie alone routes are counted, not logged: who follows which link is nobody's affair."""
@@ -59,6 +69,8 @@ class GoHandler(PageHandler):
                     self._shortcut(uri, prefix, site, routed.site)
                     return None
         self.link = self._parse(uri, prefix)
+        self.on_its_way = False
+        self.set_default_headers()
         return self._prepare()
 
     def _parse(self, uri: str, prefix: str) -> GoLink:
@@ -76,7 +88,7 @@ class GoHandler(PageHandler):
 
     def _shortcut(self, uri: str, prefix: str, url: str, site: str) -> None:
         link = self._parse(uri, prefix)
-        self.service.metrics.shortcuts.labels(site).inc()
+        self.service.metrics.shortcut(site).inc()
         self.by_cookie = True
         self._send(site_location(url, link))
         self.finish()

@@ -11,6 +11,7 @@ class FederationMetrics:
     """The metrics of one service process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._shortcuts: dict[str, Counter] = {}
         self.decisions = Counter(
             "jupytercloud_federation_decisions_total",
             "Links decided on, by outcome and site (empty where there is none)",
@@ -51,6 +52,13 @@ class FederationMetrics:
             ["result"],
             registry=registry,
         )
+
+    def shortcut(self, site: str) -> Counter:
+        """Return the counter of a site's shortcuts (looked up once: it is counted on the shortest way)."""
+        found = self._shortcuts.get(site)
+        if found is None:
+            found = self._shortcuts[site] = self.shortcuts.labels(site)
+        return found
 
     def states(self, states: dict[str, SiteState]) -> None:
         """Show each site's state."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 import random
 import re
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import timedelta
 
 import httpx
@@ -15,9 +17,7 @@ import httpx
 from ..contracts.text import Text
 from ..settings.federation import FederationSite, HealthSettings
 from .board import Board
-from .health import ProbeResult, next_probe
-
-log = logging.getLogger("jupytercloud")
+from .health import Health, ProbeResult, next_probe
 
 VERSION_HEADER = "X-JupyterHub-Version"
 MAX_ANSWER = 64 * 1024
@@ -102,7 +102,11 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 class Prober:
-    """Probes all sites of a board, each in a task of its own, until it is stopped."""
+    """Probes all sites of a board until it is stopped, each in a task of its own, all in a thread of their own.
+
+    The thread is there because a portal under heavy load answers everything late, its own probes too: they would
+    time out, and sites that are well would be taken for dead. The board is only touched in the loop that made it.
+    """
 
     def __init__(
         self,
@@ -118,33 +122,51 @@ class Prober:
         self._make_client = make_client
         self._rng = rng or random.Random()  # noqa: S311 - spreads probes, decides nothing
         self._on_probe = on_probe
-        self._tasks: dict[str, tuple[FederationSite, asyncio.Task[None]]] = {}
+        self._home: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._tasks: dict[str, tuple[FederationSite, Future[None]]] = {}
         self._wake: dict[str, asyncio.Event] = {}
 
     def follow(self) -> None:
         """Probe exactly the sites that are on the board now; those that moved are looked at anew."""
+        loop = self._running()
         sites = self._board.sites
         for name, (site, task) in list(self._tasks.items()):
             if name not in sites or (sites[name].url, sites[name].probe_url) != (site.url, site.probe_url):
                 task.cancel()
-                del self._tasks[name]
+                del self._tasks[name], self._wake[name]
         for name, site in sites.items():
             if name not in self._tasks:
                 self._wake[name] = asyncio.Event()
-                self._tasks[name] = (site, asyncio.create_task(self._watch(site, self._wake[name])))
+                watching = self._watch(site, self._wake[name])
+                self._tasks[name] = (site, asyncio.run_coroutine_threadsafe(watching, loop))
 
     def look(self, name: str) -> None:
         """Probe a site at once, unless a probe is under way."""
-        if name in self._wake:
-            self._wake[name].set()
+        if name in self._wake and self._loop:
+            self._loop.call_soon_threadsafe(self._wake[name].set)
 
     async def stop(self) -> None:
-        """End all probes."""
-        tasks = [task for _, task in self._tasks.values()]
+        """End all probes, and the thread."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        self._loop = self._thread = None
         self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._wake.clear()
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_cancel_all(), loop))
+        loop.call_soon_threadsafe(loop.stop)
+        await asyncio.to_thread(thread.join)
+        loop.close()
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._home = asyncio.get_running_loop()
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, name="probes", daemon=True)
+            self._thread.start()
+        return self._loop
 
     async def _watch(self, site: FederationSite, wake: asyncio.Event) -> None:
         async with self._make_client(site) as connection:
@@ -152,17 +174,23 @@ class Prober:
                 begun = time.monotonic()
                 wake.clear()
                 result = await probe(connection, self._settings)
-                self._on_probe(site.name, result)
-                health = self._board.probed(site.name, result)
+                assert self._home is not None
+                told = asyncio.run_coroutine_threadsafe(self._tell(site.name, result), self._home)
+                health = await asyncio.wrap_future(told)
                 if health is None:
                     return
                 wait = next_probe(health, self._settings, self._rng).total_seconds()
-                left = begun + wait - time.monotonic()
-                if left > 0:
-                    try:
-                        async with asyncio.timeout(left):
-                            await wake.wait()
-                    except TimeoutError:
-                        pass
-                else:
-                    await asyncio.sleep(0)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, begun + wait - time.monotonic())):
+                        await wake.wait()
+
+    async def _tell(self, name: str, result: ProbeResult) -> Health | None:
+        self._on_probe(name, result)
+        return self._board.probed(name, result)
+
+
+async def _cancel_all() -> None:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -88,25 +88,20 @@ federation:
   rules:
     - {{name: grenoble, home_organizations: [univ-grenoble-alpes.fr], allow: [grenoble, reims], prefer: [grenoble]}}
     - {{name: saclay, home_organizations: ["*.universite-paris-saclay.fr"], allow: ["*"], prefer: [paris-saclay]}}
-  health: {{interval: 0.2 s, timeout: 0.3 s, second_look: 0.05 s, longest: 1 s, slow: 0.15 s}}
-{more}
+{health}{more}
 """
 
 
+QUICK = "  health: {interval: 0.2 s, timeout: 0.3 s, second_look: 0.05 s, longest: 1 s, slow: 0.15 s}\n"
+
+
 def write_portal(
-    folder: Path, sites: dict[str, FakeSite], url: str = "http://127.0.0.1:1/portal/", more: str = ""
+    folder: Path, sites: dict[str, Any], url: str = "http://127.0.0.1:1/portal/", more: str = "", quick: bool = True
 ) -> Path:
     """Write a portal's settings file."""
     path = folder / "jupytercloud.yaml"
-    path.write_text(
-        PORTAL.format(
-            url=url,
-            grenoble=sites["grenoble"].url,
-            reims=sites["reims"].url,
-            paris=sites["paris-saclay"].url,
-            more=more,
-        )
-    )
+    urls = {name.partition("-")[0]: site.url for name, site in sites.items()}
+    path.write_text(PORTAL.format(url=url, health=QUICK if quick else "", more=more, **urls))
     return path
 
 
