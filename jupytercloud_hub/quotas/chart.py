@@ -13,7 +13,7 @@ from datetime import date
 from .windows import DAY
 
 WIDTH, HEIGHT = 720.0, 220.0
-LEFT, BOTTOM, TOP = 46.0, 24.0, 8.0
+LEFT, BOTTOM, TOP = 52.0, 26.0, 18.0
 COLOURS = 6
 """Profiles with a colour of their own; the others share the last one."""
 

@@ -27,7 +27,7 @@ from ..settings.quotas import Tariff
 from ..storage import Database
 from .budgets import Account
 from .pricing import MIB, Usage, by_day, rate, tariff_on, use
-from .tables import CLOSED, DROPPED, PLACE, RUNNING, ByDay, ByProfile, Interval, Live
+from .tables import CLOSED, DROPPED, PLACE, RUNNING, ByDay, ByProfile, Interval, Live, Member
 from .windows import local_day
 
 _LEDGER_LOCK = 0x71756F746173  # any constant: all processes that write one PostgreSQL ledger share it
@@ -135,6 +135,7 @@ class Ledger:
         session.add(interval)
         await session.flush()
         await self._live(session, interval)
+        await self._member(session, interval)
         if interval.state == RUNNING:
             await self._add(session, [(interval, self._began(interval))])
         return interval
@@ -209,6 +210,17 @@ class Ledger:
             for kind, name in interval.accounts
         ]
         await session.execute(insert(Live), rows)
+
+    async def _member(self, session: AsyncSession, interval: Interval) -> None:
+        dialect: Any = sqlite if self.database.is_sqlite else postgresql
+        statement = dialect.insert(Member.__table__)
+        statement = statement.on_conflict_do_update(
+            index_elements=["hub", "kind", "name", "user"],
+            set_={"started_s": statement.excluded.started_s},
+            where=Member.started_s < statement.excluded.started_s,
+        )
+        common = {"hub": interval.hub, "user": interval.user, "started_s": interval.begin_s}
+        await session.execute(statement, [{"kind": kind, "name": name, **common} for kind, name in interval.accounts])
 
     async def _add(self, session: AsyncSession, sums: Iterable[tuple[Interval, list[tuple[date, Usage, int]]]]) -> None:
         profiles: dict[tuple[Any, ...], dict[str, int]] = {}

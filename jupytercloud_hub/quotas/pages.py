@@ -19,6 +19,7 @@ from ..web.handlers import ApiHandler, BaseHandler, PageHandler
 from . import words
 from .budgets import Account
 from .chart import chart
+from .managing import Authority
 from .notices import started_of
 from .report import DayView, Overview, UsageReport, overview, report
 
@@ -33,7 +34,7 @@ class _Body(RootModel[AdmissionRequest]):
     root: AdmissionRequest
 
 
-def _days(handler: BaseHandler) -> int:
+def asked_days(handler: BaseHandler) -> int:
     """Return how many days are asked for. Raises `PublicError` 400."""
     asked = handler.get_query_argument("days", str(DAYS))
     if not asked.isascii() or not asked.isdigit() or not 1 <= int(asked) <= MOST_DAYS:
@@ -46,13 +47,14 @@ def _days(handler: BaseHandler) -> int:
     return int(asked)
 
 
-def _service(handler: BaseHandler) -> QuotasService:
+def quotas_service(handler: BaseHandler) -> QuotasService:
+    """Return the service that a handler belongs to."""
     return cast("QuotasService", handler.service)
 
 
 async def _own(handler: BaseHandler, days: int) -> Overview:
     person = handler.person
-    service = _service(handler)
+    service = quotas_service(handler)
     return await overview(service.reader, Account("person", person.username), person, service.now(), days)
 
 
@@ -61,15 +63,16 @@ class PersonPage(PageHandler):
 
     @authenticated
     async def get(self) -> None:
-        found = await _own(self, _days(self))
+        found = await _own(self, asked_days(self))
         values = [(each.day, each.profile, each.usage.measured("units")) for each in found.days]
         self.render_page(
             "quotas/person.html",
             found=found,
             picture=chart(values, found.first, found.last),
-            titles=_service(self).profile_titles(self.language),
+            titles=quotas_service(self).profile_titles(self.language),
             words=words,
             started_of=started_of,
+            manages=Authority(self.person, quotas_service(self).quotas.managers).any,
         )
 
 
@@ -80,15 +83,12 @@ class AdmissionHandler(ApiHandler):
 
     async def post(self) -> None:
         began = time.perf_counter()
-        service = _service(self)
+        service = quotas_service(self)
         message = self.json_body(_Body).root
         answer = await service.admission.answer(message, service.now())
         service.metrics.admissions.labels(answer.verdict).inc()
         service.metrics.admission_seconds.observe(time.perf_counter() - began)
         self.write_model(answer)
-
-    def check_xsrf_cookie(self) -> None:
-        """A token in the Authorization header is no cookie that another site could make a browser send."""
 
 
 class StopsHandler(ApiHandler):
@@ -97,7 +97,7 @@ class StopsHandler(ApiHandler):
     required_scopes = (STOPS_SCOPE,)
 
     async def get(self) -> None:
-        service = _service(self)
+        service = quotas_service(self)
         now = service.now()
         stops = await service.notices.stops(now, service.settings.site.timezone)
         self.write_model(StopList(generated=now, stops=tuple(stops)))
@@ -111,14 +111,14 @@ class UsageHandler(ApiHandler):
 
     async def usage(self) -> UsageReport:
         """Return the report that is asked for. Raises `PublicError` 403 for somebody else's."""
-        service = _service(self)
+        service = quotas_service(self)
         wanted = self.get_query_argument("user", None)
         if wanted is None or wanted == self.person.username:
-            found = await _own(self, _days(self))
+            found = await _own(self, asked_days(self))
         elif self.person.admin:
             account = Account("person", wanted)
             person = service.collector.people.get(wanted)
-            found = await overview(service.reader, account, person, service.now(), _days(self))
+            found = await overview(service.reader, account, person, service.now(), asked_days(self))
         else:
             raise forbidden()
         return report(found, service.ledger.hub, self.language)

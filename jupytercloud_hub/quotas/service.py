@@ -15,7 +15,7 @@ from ..hubapi import HubApi, HubApiError
 from ..settings.quotas import QuotasSettings
 from ..storage import Database
 from ..web.service import Service
-from . import pages
+from . import manage_pages, pages
 from .admission import Admission
 from .collector import Collector
 from .ledger import Ledger, Prices
@@ -82,7 +82,7 @@ class QuotasService(Service):
 
     def handlers(self) -> list[tuple[Any, ...]]:
         """Return the pages and the API."""
-        return list(pages.HANDLERS)
+        return [*pages.HANDLERS, *manage_pages.HANDLERS]
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
         """Well when the ledger answers and the hub was read lately."""

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .ledger import SUMS, Ledger, add_sums, seconds_of
-from .tables import CLOSED, DROPPED, ByDay, ByProfile, Grant, Horizon, Interval, Live, Notice
+from .tables import CLOSED, DROPPED, ByDay, ByProfile, Grant, Horizon, Interval, Live, Member, Notice
 from .windows import day_start, local_day
 
 NAMED = (ByProfile, ByDay, Grant, Notice, Live)
@@ -20,7 +20,7 @@ async def export(session: AsyncSession, username: str) -> dict[str, Any]:
     """Return every row about a person, for her right of access."""
     found: dict[str, Any] = {}
     conditions = [(table, (table.kind == "person") & (table.name == username)) for table in NAMED]
-    own = [(Interval, Interval.user == username), *conditions]
+    own = [(Interval, Interval.user == username), (Member, Member.user == username), *conditions]
     for table, condition in own:
         columns = [column.key for column in table.__table__.columns]
         rows = (await session.scalars(select(table).where(condition))).all()
@@ -38,6 +38,7 @@ async def erase(session: AsyncSession, username: str, pseudonym: str) -> None:
     is_sqlite = session.get_bind().dialect.name == "sqlite"
     for table in (ByProfile, ByDay):
         await _move_sums(session, table, username, pseudonym, is_sqlite)
+    await session.execute(delete(Member).where(Member.user == username))
     await session.execute(delete(Notice).where(Notice.kind == "person", Notice.name == username))
     await session.execute(update(Grant).where(Grant.granted_by == username).values(granted_by=pseudonym))
     await session.execute(
@@ -80,6 +81,7 @@ async def prune(ledger: Ledger, before: datetime) -> int:
         if not count:
             return 0
         await session.execute(delete(Interval).where(*over))
+        await session.execute(delete(Member).where(Member.hub == ledger.hub, Member.started_s < begin))
         horizon = await session.get(Horizon, ledger.hub)
         if horizon is None:
             session.add(Horizon(hub=ledger.hub, day=day))

@@ -76,6 +76,19 @@ class Live(Base):
     hub: Mapped[str] = mapped_column(String(63))
 
 
+class Member(Base):
+    """Who started something on an account that people share, and when last: whom its manager sees."""
+
+    __tablename__ = "quotas_member"
+    __table_args__ = (Index("ix_quotas_member_user", "hub", "user"),)
+
+    hub: Mapped[str] = mapped_column(String(63), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(12), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    user: Mapped[str] = mapped_column(String(255), primary_key=True)
+    started_s: Mapped[int] = mapped_column(BigInteger)
+
+
 class _Sums:
     seconds: Mapped[int] = mapped_column(BigInteger)
     cpu: Mapped[int] = mapped_column(BigInteger)

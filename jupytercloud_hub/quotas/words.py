@@ -85,6 +85,24 @@ def title(budget: Budget) -> Localized:
     return budget.title or Localized(budget.name)
 
 
+def kind(name: str) -> Text:
+    """Return what an account is."""
+    return {
+        "person": Text("person"),
+        "group": Text("group"),
+        "organization": Text("home organization"),
+    }.get(name, Text("hub"))
+
+
+def measure(name: str) -> Text:
+    """Return what a measure counts, in the plural."""
+    return {
+        "units": Text("units"),
+        "cpu_hours": Text("core-hours"),
+        "memory_hours": Text("GiB-hours"),
+    }.get(name, Text("GPU-hours"))
+
+
 def whose(account: Account, *, capital: bool = False) -> Text:
     """Return whose budget it is, ``capital`` at the beginning of a sentence."""
     match account.kind:

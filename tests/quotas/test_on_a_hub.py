@@ -23,6 +23,7 @@ QUOTAS = {
             "limits": [{"window": "month", "units": 2, "hard": True}],
         }
     ],
+    "managers": [{"people": ["prof"], "groups": ["cours"]}],
 }
 
 
@@ -103,7 +104,7 @@ async def test_who_may_ask_what(hub: QuotaHub):
     body = {"action": "release", "key": {"hub": "essai", "user": "bea", "started": "2026-01-01T00:00:00Z"}}
     cases = [
         ("POST", "api/v1/admission", anna, body, 403),
-        ("POST", "api/v1/admission", "", body, 401),
+        ("POST", "api/v1/admission", "", body, 403),
         ("POST", "api/v1/admission", ADMIN_TOKEN, body, 403),
         ("GET", "api/v1/stops", anna, None, 403),
         ("GET", "api/v1/usage", "", None, 401),
@@ -122,3 +123,72 @@ async def test_who_may_ask_what(hub: QuotaHub):
     metrics = (await hub.ask("GET", "metrics", ADMIN_TOKEN)).text
     assert 'jupytercloud_quotas_admissions_total{verdict="refused"}' in metrics
     assert "anna" not in metrics
+
+
+async def test_a_manager_grants_to_a_person_of_her_group_who_then_starts(hub: QuotaHub):
+    for name in ("dora", "prof"):
+        await hub.client.post(f"{hub.api}/users/{name}")
+    await hub.client.post(f"{hub.api}/groups/cours")
+    await hub.client.post(f"{hub.api}/groups/cours/users", json={"users": ["dora"]})
+    await hub.spawn("dora", profile="small", options={})
+    await hub.stop_server("dora")
+    assert (await hub.post_server("dora", "big")).status_code == 403
+
+    prof = Person(hub)
+    await prof.log_in("prof")
+    page = await prof.page("manage")
+    assert page.status_code == 200, page.text
+    assert "manage/group/cours" in page.text
+    assert "manage/hub/essai" not in page.text
+    assert ">dora</a>" in (await prof.page("manage/group/cours")).text
+    form = await prof.page("manage/person/dora")
+    assert form.status_code == 200, form.text
+    refused = await prof.post("manage/person/dora", amount="-3", measure="units", until="2099-12-31", reason="projet")
+    assert refused.status_code == 400
+    assert 'value="projet"' in refused.text
+    given = await prof.post("manage/person/dora", amount="2,5", measure="units", until="2099-12-31", reason="projet")
+    assert given.status_code == 200, given.text
+    assert "2,5 unités" in given.text
+    assert (await hub.post_server("dora", "big")).status_code in (201, 202)
+    await hub.stop_server("dora")
+
+    number = (await hub.ask("GET", "api/v1/grants", await hub.token("prof"))).json()["grants"][0]["id"]
+    withdrawn = await prof.post("manage/person/dora", withdraw=str(number))
+    assert "terminé" in withdrawn.text
+    for path in ("manage/person/anna", "manage/group/autre", "manage/hub/essai"):
+        assert (await prof.page(path)).status_code == 403, path
+    assert (await prof.page("manage/nothing/x")).status_code == 404
+    await prof.client.aclose()
+
+
+async def test_nobody_else_gives_sees_or_withdraws(hub: QuotaHub):
+    anna, prof = await hub.token("anna"), await hub.token("prof")
+    grant = {"account": "person", "name": "anna", "amount": 5, "reason": "moi", "ends": "2099-01-01T00:00:00Z"}
+    cases = [
+        ("POST", "api/v1/grants", anna, grant, 403),
+        ("GET", "api/v1/grants", anna, None, 403),
+        ("GET", "manage", anna, None, 403),
+        ("DELETE", "api/v1/grants/1", anna, None, 403),
+        ("POST", "api/v1/grants", prof, grant, 403),
+        ("POST", "api/v1/grants", prof, grant | {"account": "group", "name": "cours"}, 201),
+        ("POST", "api/v1/grants", prof, grant | {"name": "dora", "ends": "2020-01-01T00:00:00Z"}, 400),
+        ("POST", "api/v1/grants", prof, grant | {"amount": 0}, 400),
+        ("POST", "api/v1/grants", prof, {}, 400),
+        ("GET", "api/v1/grants?account=group&name=cours", prof, None, 200),
+        ("GET", "api/v1/grants?account=group&name=autre", prof, None, 403),
+        ("DELETE", "api/v1/grants/999999", prof, None, 404),
+        ("POST", "api/v1/grants", "", grant, 403),
+    ]  # fmt: skip
+    for method, path, token, body, status in cases:
+        answer = await hub.ask(method, path, token, json=body)
+        assert answer.status_code == status, (method, path, answer.text)
+
+
+async def test_a_form_sent_from_another_site_gives_nothing(hub: QuotaHub):
+    prof = Person(hub)
+    await prof.log_in("prof")
+    await prof.page("manage")
+    body = {"amount": "5", "measure": "units", "until": "2099-12-31", "reason": "x"}
+    answer = await prof.client.post(f"{hub.quotas}manage/group/cours", data=body)
+    assert answer.status_code == 403
+    await prof.client.aclose()

@@ -93,6 +93,16 @@ def upgrade() -> None:
     op.create_index("ix_quotas_interval_ended", "quotas_interval", ["hub", "ended_s"], unique=False)
     op.create_index("ix_quotas_interval_open", "quotas_interval", ["hub", "state"], unique=False)
     op.create_table(
+        "quotas_member",
+        sa.Column("hub", sa.String(length=63), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("user", sa.String(length=255), nullable=False),
+        sa.Column("started_s", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("hub", "kind", "name", "user", name=op.f("pk_quotas_member")),
+    )
+    op.create_index("ix_quotas_member_user", "quotas_member", ["hub", "user"], unique=False)
+    op.create_table(
         "quotas_notice",
         sa.Column("hub", sa.String(length=63), nullable=False),
         sa.Column("kind", sa.String(length=12), nullable=False),
@@ -124,6 +134,8 @@ def downgrade() -> None:
     op.drop_index("ix_quotas_live_account", table_name="quotas_live")
     op.drop_table("quotas_live")
     op.drop_table("quotas_notice")
+    op.drop_index("ix_quotas_member_user", table_name="quotas_member")
+    op.drop_table("quotas_member")
     op.drop_index("ix_quotas_interval_open", table_name="quotas_interval")
     op.drop_index("ix_quotas_interval_ended", table_name="quotas_interval")
     op.drop_index("ix_quotas_interval_begin", table_name="quotas_interval")
