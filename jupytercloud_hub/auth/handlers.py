@@ -11,7 +11,7 @@ from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, OAuth
 
 from ..contracts.text import LANGUAGES
 from ..web.errors import PublicError
-from . import metrics
+from . import metrics, stepup
 from .oidc.discovery import ProviderMetadata
 from .oidc.errors import OidcError
 from .oidc.party import authorization_url
@@ -19,6 +19,7 @@ from .organizations import REMEMBERED, choices, discovery_address
 from .pages import HubPage
 from .problems import LoginProblem, bad_state, from_oidc, from_response_error, not_allowed
 from .state import COOKIE, MAX_AGE_DAYS, MAX_STATE, STATE_NAME, LoginState, new_browser_secret
+from .stepup import StepUpNeeded
 
 HINTS = ("idphint", "aarc_idp_hint", "kc_idp_hint", "selected_idp", "entityID")
 """Parameters by which a link names the organization to log in with (AARC-G061, Keycloak, CILogon, SAML)."""
@@ -88,7 +89,8 @@ class RenaterLoginHandler(LoginFlowHandler, OAuthLoginHandler):
             self.log.warning("No login is possible: %s", error)
             raise self.end(from_oidc(error)) from None
         hint = self._hint()
-        elsewhere = None if hint else self._choice_address()
+        stronger = bool(self.get_query_argument("stepup", ""))
+        elsewhere = None if hint or stronger else self._choice_address()
         if elsewhere is not None:
             self.redirect(elsewhere)
             return
@@ -103,8 +105,11 @@ class RenaterLoginHandler(LoginFlowHandler, OAuthLoginHandler):
             httponly=True,
             samesite="Lax",
         )
-        state = LoginState.new(self._next_url(), self.language)
-        params = {**self._params(metadata, state, browser), **hint}
+        acr, max_age = tuple(self.authenticator.mfa_acr), int(self.authenticator.mfa_max_age)
+        demanded = (acr, max_age) if stronger else ((), None)
+        state = LoginState.new(self._next_url(), self.language, *demanded)
+        more = stepup.params(metadata, acr, max_age) if stronger else {}
+        params = {**self._params(metadata, state, browser), **hint, **more}
         self.redirect(authorization_url(metadata.authorization_endpoint, params))
 
     def _choice_address(self) -> str | None:
@@ -182,7 +187,13 @@ class RenaterCallbackHandler(LoginFlowHandler, OAuthCallbackHandler):
                 self.redirect(self.get_next_url(self.current_user))
                 return
             raise self.end(bad_state("state-used"))
-        user = await self.login_user()
+        try:
+            user = await self.login_user()
+        except StepUpNeeded:
+            self.log.info("A login goes on with two factors")
+            query = urlencode({"stepup": "1", "next": self.state.next_url})
+            self.redirect(f"{self.login_address()}?{query}")
+            return
         if user is None:
             raise self.end(not_allowed())
         metrics.LOGINS.labels("accepted", "ok").inc()

@@ -73,6 +73,8 @@ class Reauthoriser:
             self._log.warning("The provider's answer was not accepted: %s", error)
             return self._counted("refused", False)
         await user.save_auth_state(auth_model["auth_state"])
+        if self._authenticator.needs_stronger(auth_model):
+            return self._counted("login-needed", False)
         return self._counted("confirmed", auth_model)
 
     async def _authorised(self, user: Any, verified: Verified, auth_state: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +84,8 @@ class Reauthoriser:
         subject = Subject(issuer=authenticator.issuer, sub=verified.sub)
         if await (await authenticator.bindings()).username(subject) != user.name:
             raise _changed("name-changed")
-        auth_model = await authenticator.auth_model_of(verified, identity.model_copy(update={"username": user.name}))
+        bound = identity.model_copy(update={"username": user.name})
+        auth_model = await authenticator.auth_model_of(verified, bound, auth_state.get("logged_in_at"))
         allowed = authenticator.allow_all or await authenticator.check_allowed(user.name, auth_model)
         if not allowed or not authenticator.check_blocked_users(user.name, auth_model):
             raise _changed("not-allowed")

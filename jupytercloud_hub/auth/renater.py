@@ -24,6 +24,7 @@ from .organizations import OrganizationsHandler
 from .pages import PREFIX, StatementHandler
 from .problems import from_oidc, from_refusal
 from .reauthorisation import Reauthoriser
+from .stepup import StepUpHandler, StepUpNeeded, is_strong
 from .store import ClaimKind, Store
 from .traits import RenaterTraits
 
@@ -97,6 +98,7 @@ class RenaterAuthenticator(RenaterTraits):
             *super().get_handlers(app),
             (r"/oidc/logged-out", LoggedOutHandler),
             (r"/oidc/backchannel-logout", BackchannelLogoutHandler),
+            (r"/oidc/step-up", StepUpHandler),
             (r"/oidc/organizations", OrganizationsHandler),
             *hub_handlers(),
             (rf"/{PREFIX}/(accessibility|privacy)", StatementHandler),
@@ -115,7 +117,10 @@ class RenaterAuthenticator(RenaterTraits):
                 max_age=state.max_age,
             )
             identity = await self._bound(self.identity_of(verified, state.language), verified)
-            return await self.auth_model_of(verified, identity)
+            auth_model = await self.auth_model_of(verified, identity)
+            if self.needs_stronger(auth_model):
+                raise StepUpNeeded
+            return auth_model
         except Refused as refused:
             raise handler.end(from_refusal(refused)) from None
         except OidcError as error:
@@ -163,10 +168,23 @@ class RenaterAuthenticator(RenaterTraits):
         """The hub that this authenticator belongs to; None where it was made by hand."""
         return self.parent if hasattr(self.parent, "users") else None
 
-    async def auth_model_of(self, verified: Verified, identity: Identity) -> dict[str, Any]:
-        """Return JupyterHub's auth model of a person."""
+    def needs_stronger(self, auth_model: dict[str, Any]) -> bool:
+        """Say whether a person may come in only after a login with two factors."""
+        if not self.mfa_for_admins or self._is_strong(auth_model["auth_state"]):
+            return False
+        user = orm.User.find(self.hub_app.db, auth_model["name"]) if self.hub_app is not None else None
+        return bool(auth_model["admin"] or (auth_model["admin"] is None and user is not None and user.admin))
+
+    def _is_strong(self, auth_state: dict[str, Any]) -> bool:
+        return is_strong(auth_state, self.mfa_acr, self.mfa_max_age, time.time())
+
+    async def auth_model_of(
+        self, verified: Verified, identity: Identity, logged_in_at: float | None = None
+    ) -> dict[str, Any]:
+        """Return JupyterHub's auth model of a person; ``logged_in_at`` (epoch) is now, except at refreshes."""
         username = identity.username
         auth_state = self._auth_state(verified, identity)
+        auth_state["logged_in_at"] = logged_in_at or auth_state["verified_at"]
         if self.modify_auth_state_hook is not None:
             auth_state = await self._call_modify_auth_state_hook(auth_state)
         auth_model: dict[str, Any] = {
@@ -214,6 +232,8 @@ class RenaterAuthenticator(RenaterTraits):
     async def get_user_groups(self, auth_state: dict[str, Any]) -> set[str]:
         """Return the groups that the rules give, and those of ``auth_state_groups_key`` where that is set."""
         groups = set(auth_state["identity"]["groups"])
+        if self.mfa_group and self._is_strong(auth_state):
+            groups.add(self.mfa_group)
         if self.auth_state_groups_key:
             groups |= await super().get_user_groups(auth_state)
         return groups

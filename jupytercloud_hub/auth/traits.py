@@ -226,6 +226,41 @@ class RenaterTraits(OAuthenticator):
         """,
     )
 
+    mfa_acr = List(
+        Unicode(),
+        ["https://refeds.org/profile/mfa"],
+        config=True,
+        help="""
+        Values of ``acr`` that stand for a login with two factors (REFEDS' by default).
+        """,
+    )
+
+    mfa_for_admins = Bool(
+        config=True,
+        help="""
+        Let administrators in only after a login with two factors.
+
+        They are sent to the provider a second time when the first login was not strong enough.
+        """,
+    )
+
+    mfa_group = Unicode(
+        config=True,
+        help="""
+        Group of people whose login with two factors is not older than ``mfa_max_age``.
+
+        A profile that asks for this group is open to nobody else; ``/hub/oidc/step-up`` leads there. Empty: none.
+        """,
+    )
+
+    mfa_max_age = Float(
+        43_200.0,
+        config=True,
+        help="""
+        Seconds for which a login with two factors counts as one.
+        """,
+    )
+
     site_settings = Dict(
         config=True,
         help="""

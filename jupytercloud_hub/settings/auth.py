@@ -42,6 +42,19 @@ class PrivateKeyJwt(Model):
     """Signature algorithm that goes with the key."""
 
 
+class MfaSettings(Model):
+    """Logins with two factors."""
+
+    acr: Texts = ("https://refeds.org/profile/mfa",)
+    """Values of ``acr`` that stand for one."""
+    admins: bool = False
+    """Administrators need one."""
+    group: str = ""
+    """Group of people who have one: a profile can ask for it. Empty: there is no such group."""
+    max_age: Duration = timedelta(hours=12)
+    """How long it counts."""
+
+
 class AuthSettings(Model):
     """Federated login by OpenID Connect."""
 
@@ -85,6 +98,8 @@ class AuthSettings(Model):
     """Organizations that a link may name (``?idphint=``); by default those of ``institutions``."""
     allow_anybody: bool = False
     """Without institutions: let in whoever the provider lets in."""
+    mfa: MfaSettings = MfaSettings()
+    """For whom a login with two factors is needed."""
     refresh_every: Duration = timedelta(minutes=5)
     """How often a person's rights are asked for anew while she is active."""
     unverified_grace: Duration = timedelta(hours=1)

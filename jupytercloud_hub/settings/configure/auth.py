@@ -38,6 +38,10 @@ def configure_auth(config: Any, settings: Settings, services: Services) -> None:
     renater.admin_users = set(auth.admins)
     renater.manage_groups = True
     renater.admin_groups = set(auth.admin_groups)
+    renater.mfa_acr = list(auth.mfa.acr)
+    renater.mfa_for_admins = auth.mfa.admins
+    renater.mfa_group = auth.mfa.group
+    renater.mfa_max_age = auth.mfa.max_age.total_seconds()
     renater.auth_refresh_age = round(auth.refresh_every.total_seconds())
     renater.unverified_grace = auth.unverified_grace.total_seconds()
     renater.recheck_interval = auth.refresh_every.total_seconds()
