@@ -11,13 +11,11 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from hashlib import sha256
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from docker.errors import APIError, DockerException, NotFound
 from dockerspawner import SwarmSpawner
-from jupyterhub.slugs import safe_slug
 from requests.exceptions import RequestException
 from traitlets import Dict, Enum, Float, Integer, default
 
@@ -30,8 +28,6 @@ from .refusal import StartRefused
 from .swarm_board import SERVICE_LABEL, Board
 from .swarm_tasks import Phase, TaskView, judge
 
-NAME_PART = 24
-"""Letters of the user's and of the server's part of a service name: 60 in all, a DNS label has 63."""
 LOG_LINES = 12
 ENGINE_DOWN = (RequestException, DockerException)
 
@@ -143,10 +139,7 @@ class ProfileSwarmSpawner(ProfileMixin, SwarmSpawner):
     @default("object_name")
     def _object_name_default(self) -> str:
         """Return the service's name: hub, user and server, at most 60 characters of a DNS label."""
-        hub = sha256((self.site or "hub").encode()).hexdigest()[:6]
-        user = safe_slug(self.user.name, max_length=NAME_PART)
-        name = f"jc-{hub}-{user}"
-        return f"{name}--{safe_slug(self.name, max_length=NAME_PART)}" if self.name else name
+        return objects.service_name(self.site, self.user.name, self.name)
 
     def labels(self) -> dict[str, str]:
         """Return the labels of the service and of its containers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from docker.types import (
@@ -15,6 +16,7 @@ from docker.types import (
     RestartPolicy,
     TaskTemplate,
 )
+from jupyterhub.slugs import safe_slug
 
 from ..profiles.catalogue import Volume
 from ..profiles.resources import ProfileResources
@@ -22,6 +24,17 @@ from ..profiles.resources import ProfileResources
 SHM = "/dev/shm"  # noqa: S108 - a place in the container
 CVMFS = "/cvmfs"
 GPU_RESOURCE = "GPU"
+
+
+NAME_PART = 24
+"""Letters of the user's and of the server's part of a service name: 60 in all, a DNS label has 63."""
+
+
+def service_name(site: str, user: str, server: str = "") -> str:
+    """Return the name of a server's service: the same at every start, different for each hub, user and server."""
+    hub = sha256((site or "hub").encode()).hexdigest()[:6]
+    name = f"jc-{hub}-{safe_slug(user, max_length=NAME_PART)}"
+    return f"{name}--{safe_slug(server, max_length=NAME_PART)}" if server else name
 
 
 def mount_of(volume: Volume) -> Mount:

@@ -1,8 +1,11 @@
 """The Swarm spawner on a real Swarm of two machines (tests/engines/swarm.sh), with a real hub outside of it."""
 
 import asyncio
+import json
 import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,6 +18,7 @@ from jupyterhub.utils import random_port
 from traitlets.config import Config
 
 from tests.support.hub import TestHub, Visitor, start_hub, stop_hub, text_of
+from tests.support.hub_process import HubProcess
 
 from .conftest import PEOPLE
 from .test_local import rest, start
@@ -294,3 +298,141 @@ async def test_server_that_ended_is_noticed_and_its_service_removed(
     await settled(app, "amelie")
     assert not spawner.active
     assert ours(swarm, config) == []
+
+
+SETTINGS = """
+site: {name: SITE, url: "{url}", state: state}
+spawner:
+  backend: swarm
+  swarm: {reach: host-port, home: {type: bind, source: "/srv/shared/homes/amelie"}}
+profiles:
+  - name: light
+    title: Light
+    image: "local/light:test"
+    command: [/bin/light-server]
+    resources: {cpu: 0.2, memory: 32 MiB}
+"""
+AFTER = """
+c.JupyterHub.hub_bind_url = "http://ADDRESS:PORT"
+c.JupyterHub.authenticator_class = "dummy"
+c.Authenticator.allow_all = True
+c.JupyterHub.services = [{"name": "operator", "api_token": "operators-token-0123456789"}]
+c.JupyterHub.load_roles = [{
+    "name": "operator", "services": ["operator"],
+    "scopes": ["admin:users", "admin:servers", "list:users", "read:servers"],
+}]
+"""
+
+
+def operate(hub: HubProcess, code: int, *options: str) -> Any:
+    """Run ``jupytercloud servers sweep`` as an operator does and return what it printed."""
+    environment = {**os.environ, "JUPYTERHUB_API_TOKEN": "operators-token-0123456789", "JUPYTERHUB_API_URL": hub.api}
+    command = [sys.executable, "-m", "jupytercloud_hub", "servers", "sweep", "--grace", "0 s", "--json"]
+    ran = subprocess.run(
+        [*command, "--config", str(hub.settings), *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == code, ran.stderr
+    return json.loads(ran.stdout)
+
+
+@pytest.mark.timeout(280)
+async def test_sweep_after_a_kill_in_the_middle_of_twenty_spawns_leaves_nothing_and_loses_nothing(
+    swarm: docker.APIClient, tmp_path: Path
+) -> None:
+    site = f"sweep{os.getpid()}"
+    port = random_port()
+    hub = HubProcess(
+        tmp_path, SETTINGS.replace("SITE", site), after=AFTER.replace("ADDRESS", ADDRESS).replace("PORT", str(port))
+    )
+    hub.api = f"http://{ADDRESS}:{port}/labo/hub/api"
+    label = {"label": f"jupytercloud.hub/hub={site}"}
+    token = {"Authorization": "Bearer operators-token-0123456789"}
+
+    async def servers(client: httpx.AsyncClient) -> dict[str, bool]:
+        users = (await client.get(f"{hub.api}/users")).json()
+        return {user["name"]: user["servers"][""]["ready"] for user in users if user["servers"]}
+
+    hub.start()
+    try:
+        hub.wait()
+        async with httpx.AsyncClient(trust_env=False, headers=token, timeout=60) as client:
+            names = [f"u{number}" for number in range(20)]
+            await client.post(f"{hub.api}/users", json={"usernames": names})
+            await client.post(f"{hub.api}/users/u0/server", json={})
+            async with asyncio.timeout(60):
+                while not (await servers(client)).get("u0"):
+                    await asyncio.sleep(0.2)
+            starts = [asyncio.create_task(client.post(f"{hub.api}/users/{name}/server", json={})) for name in names[1:]]
+            async with asyncio.timeout(60):
+                while len(swarm.services(filters=label)) < 8:
+                    await asyncio.sleep(0.05)
+            os.killpg(hub.process.pid, signal.SIGKILL)
+            hub.process.wait()
+            await asyncio.gather(*starts, return_exceptions=True)
+        assert len(swarm.services(filters=label)) >= 8
+        hub.start()
+        hub.wait()
+        left = operate(hub, 1)["orphans"]
+        assert len(left) >= 7, "the services that were being started when the hub was killed"
+        assert "u0" not in [thing["user"] for thing in left]
+        assert operate(hub, 0, "--remove")["removed"]
+        async with httpx.AsyncClient(trust_env=False, headers=token, timeout=60) as client:
+            running = await servers(client)
+            assert running["u0"]
+            labelled = {service["Spec"]["Labels"]["jupytercloud.hub/user"] for service in swarm.services(filters=label)}
+            assert labelled == set(running), "what is left is what the hub knows"
+            for name in running:
+                await client.delete(f"{hub.api}/users/{name}/server")
+            async with asyncio.timeout(90):
+                while swarm.services(filters=label):
+                    await asyncio.sleep(0.3)
+    finally:
+        hub.end()
+        for service in swarm.services(filters=label):
+            swarm.remove_service(service["ID"])
+
+
+async def test_machine_that_is_lost_is_noticed_and_its_person_starts_again_with_her_files(
+    hub: Any, swarm: docker.APIClient, config: Config
+) -> None:
+    config.ProfileSwarmSpawner.poll_share = 1
+    config.ProfileSwarmSpawner.stop_seconds = 10
+    app = await hub()
+    spawner = await run(app, "amelie", "second")
+    inside(swarm, spawner, "echo kept > /home/jovyan/kept.txt")
+    try:
+        subprocess.run([ENGINES / "swarm.sh", "kill", "2"], check=True)
+        async with asyncio.timeout(60):
+            while (said := await spawner.poll()) is None:
+                await asyncio.sleep(0.5)
+        assert "lost" in str(said)
+        await spawner.poll_and_notify()
+        await settled(app, "amelie")
+        assert ours(swarm, config) == []
+        spawner = await run(app, "amelie", "light")
+        assert inside(swarm, spawner, "cat /home/jovyan/kept.txt") == "kept\n"
+    finally:
+        subprocess.run([ENGINES / "swarm.sh", "up"], check=True, capture_output=True)
+
+
+async def test_real_notebook_image_starts_and_opens_its_page(hub: Any, swarm: docker.APIClient, config: Config) -> None:
+    config.ProfileMixin.profiles = [
+        {
+            "name": "notebook",
+            "title": "Notebook",
+            "image": "local/notebook:test",
+            "resources": {"cpu": 2, "memory": "1 GiB"},
+            "default_url": "/lab/tree/first.ipynb",
+        }
+    ]
+    config.Spawner.http_timeout = 90
+    app = await hub()
+    spawner = await run(app, "amelie", "notebook")
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(spawner.server.url)
+    assert "/lab/tree/first.ipynb" in answer.headers["Location"]
+    assert spawner._jupyterhub_version == "6.1.1"

@@ -1,0 +1,58 @@
+"""What an engine holds that the hub knows nothing of: left behind when a hub was killed in the middle of a start.
+
+Engines are listed first and the hub is asked afterwards: whatever is started in between is not in the list, and
+what the hub knows is never an orphan. Homes are nothing that a sweep touches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from ..contracts.text import Text
+
+
+@dataclass(frozen=True)
+class Held:
+    """One server's thing at an engine: a service, a pod."""
+
+    name: str
+    user: str
+    """Slug of the user, as the label has it."""
+    server: str
+    """Slug of the server; empty for the default one."""
+    profile: str
+    made: datetime
+    state: Text
+
+
+class Engine(Protocol):
+    """What a sweep asks of an engine."""
+
+    async def held(self) -> Sequence[Held]:
+        """Return everything with the labels of this hub."""
+
+    async def remove(self, name: str) -> None:
+        """Remove one of them; that it is gone already is no error."""
+
+
+def orphans(held: Iterable[Held], known: Iterable[str], now: datetime, grace: timedelta) -> list[Held]:
+    """Return what no server of the hub accounts for, and is older than ``grace``.
+
+    ``known``: the names that the hub's servers have at the engine, of those that run, start and stop.
+    """
+    names = frozenset(known)
+    return [thing for thing in held if thing.name not in names and now - thing.made > grace]
+
+
+async def sweep(
+    engine: Engine, known: Callable[[], Awaitable[Iterable[str]]], now: Callable[[], datetime], grace: timedelta
+) -> list[Held]:
+    """Remove the orphans and return them. Raises what ``known`` raises: without the hub's word nothing is removed."""
+    held = await engine.held()
+    lost = orphans(held, await known(), now(), grace)
+    for thing in lost:
+        await engine.remove(thing.name)
+    return lost
