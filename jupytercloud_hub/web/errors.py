@@ -48,3 +48,15 @@ def forbidden(message: Text | None = None) -> PublicError:
         Text("This page is not for your account"),
         message or Text("You are logged in, but your account has no right to see this page."),
     )
+
+
+def hub_away() -> PublicError:
+    """Return the error for a hub that can't say who asks: nobody is logged out by it."""
+    return PublicError(
+        503,
+        "hub-away",
+        Text("The hub does not answer"),
+        Text("Who you are can't be asked at this moment. Your servers go on, and you stay logged in."),
+        what_to_do=Text("Try again in a minute."),
+        retry_after=timedelta(minutes=1),
+    )

@@ -14,7 +14,7 @@ from tornado.log import app_log
 
 from ..contracts.person import Person
 from ..contracts.text import Language, Text
-from .errors import PublicError, forbidden, not_found
+from .errors import PublicError, forbidden, hub_away, not_found
 from .i18n import LANGUAGE_COOKIE, negotiate, render, translations
 from .templating import render_template
 
@@ -60,7 +60,12 @@ class BaseHandler(HubOAuthenticated, web.RequestHandler):
 
     async def identify(self) -> None:
         """Ask the hub who this is (answers are kept for 30 s); `user` stays None for nobody."""
-        model = await self.hub_auth.get_user(self, sync=False)
+        try:
+            model = await self.hub_auth.get_user(self, sync=False)
+        except web.HTTPError as error:
+            if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            raise hub_away() from error
         if model:
             try:
                 self._hub_auth_user_cache = self.check_hub_user(model)
@@ -89,7 +94,7 @@ class BaseHandler(HubOAuthenticated, web.RequestHandler):
         """The language of the page: asked for, kept in a cookie, the person's own, the browser's, French."""
         own = ((self.user or {}).get("user_info") or {}).get("jupytercloud") or {}
         return negotiate(
-            self.get_query_argument("lang", None),
+            self.request.query_arguments.get("lang", [b""])[-1].decode(errors="replace"),
             self.get_cookie(LANGUAGE_COOKIE),
             accept_language=self.request.headers.get("Accept-Language") or own.get("language"),
         )

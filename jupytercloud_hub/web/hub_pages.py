@@ -48,7 +48,7 @@ def request_language(handler: RequestHandler | None, user: Any = None) -> Langua
     if handler is None:
         return negotiate(own)
     return negotiate(
-        handler.get_query_argument("lang", None),
+        handler.request.query_arguments.get("lang", [b""])[-1].decode(errors="replace"),
         handler.get_cookie(LANGUAGE_COOKIE),
         accept_language=handler.request.headers.get("Accept-Language") or own,
     )
