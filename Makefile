@@ -64,7 +64,7 @@ fix: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python -m tests.bench.$$(basename $$file .py) $(BENCH_ARGS) || exit 1; done
+	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 screenshots: $(READY)
 	@$(BIN)/python -m tests.support.setup
