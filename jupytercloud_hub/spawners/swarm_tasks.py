@@ -61,7 +61,7 @@ def judge(task: Mapping[str, Any]) -> TaskView:
     code = (status.get("ContainerStatus") or {}).get("ExitCode")
     wanted = str(task.get("DesiredState") or "").lower() in _WANTED
     if not wanted and (state in _WAITING or state in _STARTING or state == "running"):
-        return TaskView(Phase.ENDED, Text("The machine of this server was lost."), error, code)
+        return TaskView(Phase.ENDED, Text("The machine of this server was lost."), error)
     if state in _WAITING:
         text = (
             Text("No machine has room for it at the moment; it waits for one.")

@@ -28,7 +28,7 @@ def task(state: str, desired: str = "running", error: str = "", code: int | None
         ("preparing", "running", "", None, Phase.STARTING, "image"),
         ("ready", "running", "", None, Phase.STARTING, "starting"),
         ("running", "running", "", None, Phase.RUNNING, "running"),
-        ("running", "shutdown", "", None, Phase.ENDED, "lost"),
+        ("running", "shutdown", "", 0, Phase.ENDED, "lost"),
         ("running", "remove", "", None, Phase.ENDED, "lost"),
         ("preparing", "shutdown", "", None, Phase.ENDED, "lost"),
         ("rejected", "shutdown", "No such image: x", None, Phase.ENDED, "could not start"),
@@ -45,6 +45,7 @@ def test_state_of_a_task_is_read_as_what_it_means_for_the_server(
     assert view.phase is phase
     assert said in str(view.text)
     assert error in view.engine
+    assert view.code == (None if said == "lost" else code)
 
 
 @pytest.mark.parametrize(
