@@ -79,7 +79,9 @@ async def test_a_person_logs_in_once_works_at_her_site_and_leaves_everywhere(
     await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     await page.get_by_text("Cumul par pays").first.wait_for(timeout=60_000)
     await expect(page.locator(".bk-Figure")).to_have_count(4, timeout=90_000)
-    await page.locator(".bk-Figure").first.evaluate("figure => figure.scrollIntoView({block: 'end'})")
+    await expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+    await page.wait_for_timeout(1000)  # JupyterLab scrolls to the last cell when all have run
+    await page.get_by_role("heading", name="Tracer").evaluate("heading => heading.scrollIntoView()")
     await page.wait_for_timeout(1000)  # Bokeh draws what comes into sight
     await look(page, "carnet", ours=False)
 
@@ -97,6 +99,7 @@ async def test_a_person_logs_in_once_works_at_her_site_and_leaves_everywhere(
     await look(page, "serveur")
     await page.goto(f"{demo.portal}services/federation/")
     await expect(page.locator("main")).to_contain_text("c'est votre site d'attache")
+    print(await page.inner_text("main"))
     await look(page, "portail-site-attache")
     await page.goto(f"{demo.portal}services/federation/status")
     await look(page, "etat")
