@@ -3,6 +3,10 @@
 set -euo pipefail
 
 packages=(postgresql chromium)
+# LemonLDAP::NG with what its OpenID Connect provider loads; the test starts a portal of its own with plackup.
+packages+=(lemonldap-ng liblemonldap-ng-portal-perl libplack-perl libgd-securityimage-perl libimage-magick-perl
+  libstring-random-perl libcrypt-openssl-x509-perl libcrypt-openssl-rsa-perl libcrypt-openssl-bignum-perl
+  libconvert-pem-perl libio-string-perl libcrypt-urandom-perl libxml-libxml-perl libxml-simple-perl libnet-ldap-perl)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
