@@ -14,6 +14,7 @@ from ..contracts.text import Localized, Text
 from ..contracts.units import format_duration
 from ..hubapi.client import HubApi, HubApiError
 from ..settings import Settings
+from ..settings.culling import CullingSettings
 from ..web.i18n import render
 from .common import (
     USAGE,
@@ -77,9 +78,10 @@ def plan(config: Path, token: str | None, hub_api: str | None, as_json: bool) ->
     settings = load_or_fail(config)
     at, standings = _with_culler(settings, token, hub_api, "plan")
     if as_json:
-        from ..culling.api import PlanView, keep_view, view
+        from ..culling.api import PlanView, view
 
-        servers = tuple(view(s.verdict, keep_view(s.keep, language()), language()) for s in standings)
+        culling, zone = _culling(settings), settings.site.zone
+        servers = tuple(view(standing, culling, zone, language()) for standing in standings)
         print_json(PlanView(at=at, servers=servers).model_dump(mode="json"))
         return
     heads = [Text("user"), Text("server"), Text("does"), Text("stops in"), Text("rule"), Text("why")]
@@ -175,14 +177,13 @@ def away(config: Path, token: str | None, hub_api: str | None, as_json: bool) ->
       JUPYTERHUB_API_TOKEN=… jupytercloud cull away --json
     """
     from ..culling.away import gone_quiet
-    from ..settings.culling import CullingSettings
     from ..web.service import utc_now
 
     settings = load_or_fail(config)
     if not token:
         fail(Text("A token is missing: set {name}.", name=TOKEN), USAGE)
     url = hub_api or f"{settings.site.url}hub/api"
-    after = (settings.culling or CullingSettings()).away_after
+    after = _culling(settings).away_after
 
     async def call() -> list[tuple[str, datetime]]:
         async with HubApi(url, token) as api:
@@ -197,6 +198,10 @@ def away(config: Path, token: str | None, hub_api: str | None, as_json: bool) ->
     else:
         heads = [say(Text("user")), say(Text("last seen"))]
         print_table(heads, [(user, seen.astimezone(settings.site.zone).date()) for user, seen in found])
+
+
+def _culling(settings: Settings) -> CullingSettings:
+    return settings.culling or CullingSettings()
 
 
 def _moment(value: str | None) -> datetime | None:
@@ -259,10 +264,9 @@ def _with_culler(settings: Settings, token: str | None, hub_api: str | None, wha
         from ..culling.metrics import Metrics
         from ..culling.passes import Busy, Culler
         from ..culling.service import open_api, open_asked
-        from ..settings.culling import CullingSettings
         from ..web.service import utc_now
 
-        culling = settings.culling or CullingSettings()
+        culling = _culling(settings)
         api, asked = open_api(settings, url, token), open_asked(settings, token)
         metrics = Metrics(CollectorRegistry())
         culler = Culler(culling, settings.site.zone, api, store, metrics, utc_now, asked)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field
 
 from ..contracts.model import Model
-from ..contracts.text import Language, Localized
+from ..contracts.text import Language, Localized, Text
+from ..settings.culling import CullingSettings
 from ..web.i18n import render
-from .rules import KeepRefused, Verdict
+from .passes import Standing
+from .rules import KeepRefused
 
 DEFAULT_SERVER = "~"
 """Stands for JupyterHub's default server, whose name is empty, in the paths of this API."""
+
+WARNED = timedelta(seconds=15)
+"""How often the extension reports once a stop is announced: who comes back is seen in time."""
 
 
 class KeepView(Model):
@@ -23,6 +29,7 @@ class KeepView(Model):
     until: AwareDatetime | None = Field(description="Until when the server would stay if she asked now.")
     code: str | None = Field(description="Why not: used-up, too-early, not-yours, not-offered, nothing-planned.")
     reason: str | None = Field(description="Why not, in words.")
+    label: str | None = Field(description="Words for a button.")
 
 
 class ServerView(Model):
@@ -41,7 +48,9 @@ class ServerView(Model):
     cause: str | None = Field(description="idle, age, quota or maintenance.")
     rule: str | None
     reason: str
+    notice: str | None = Field(description="What to tell the owner now, in one or two sentences; null: nothing.")
     keep: KeepView
+    report_in: float = Field(description="In how many seconds the server's extension is to report again.")
 
 
 class PlanView(Model):
@@ -65,9 +74,14 @@ class MaintenanceView(Model):
     message: Localized
 
 
-def view(verdict: Verdict, keep: KeepView, language: Language) -> ServerView:
-    """Return a verdict as programs and pages read it."""
+def view(standing: Standing, settings: CullingSettings, zone: ZoneInfo, language: Language) -> ServerView:
+    """Return how things stand as programs and pages read it; hours in words are the zone's."""
+    verdict = standing.verdict
     server, planned = verdict.server, verdict.planned
+    notice = None
+    if verdict.warned and verdict.stops_at:
+        hour = _hour(verdict.stops_at, zone)
+        notice = render(Text("This server stops at {hour}. {reason}", hour=hour, reason=verdict.reason), language)
     return ServerView(
         user=server.user,
         server=server.name,
@@ -82,12 +96,19 @@ def view(verdict: Verdict, keep: KeepView, language: Language) -> ServerView:
         cause=planned.cause.value if planned else None,
         rule=planned.rule if planned else None,
         reason=render(verdict.reason, language),
-        keep=keep,
+        notice=notice,
+        keep=_keep(standing.keep, zone, language),
+        report_in=(min(settings.report_every, WARNED) if notice else settings.report_every).total_seconds(),
     )
 
 
-def keep_view(answer: datetime | KeepRefused, language: Language) -> KeepView:
-    """Return whether "keep it" is possible, as programs and pages read it."""
+def _keep(answer: datetime | KeepRefused, zone: ZoneInfo, language: Language) -> KeepView:
     if isinstance(answer, datetime):
-        return KeepView(possible=True, until=answer, code=None, reason=None)
-    return KeepView(possible=False, until=None, code=answer.code, reason=render(answer.reason, language))
+        label = render(Text("Keep it until {hour}", hour=_hour(answer, zone)), language)
+        return KeepView(possible=True, until=answer, code=None, reason=None, label=label)
+    reason = render(answer.reason, language)
+    return KeepView(possible=False, until=None, code=answer.code, reason=reason, label=None)
+
+
+def _hour(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%H:%M}"

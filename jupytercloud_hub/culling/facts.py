@@ -23,6 +23,11 @@ class Report:
     active_at: datetime
     busy: tuple[str, ...] = ()
 
+    @property
+    def last_activity(self) -> datetime:
+        """When the server was last active: what computes is active at the moment of the report."""
+        return self.reported_at if self.busy else self.active_at
+
 
 def servers_of(
     user: Mapping[str, Any], reports: Mapping[Start, Report], now: datetime, fresh: timedelta
@@ -43,7 +48,7 @@ def servers_of(
             report = None
         last = parse(model["last_activity"]) if model.get("last_activity") else started
         if report is not None:
-            last = report.reported_at if report.busy else report.active_at
+            last = report.last_activity
         record = ServerRecord.from_state(model.get("state"))
         resources = record.resources if record else None
         options = model.get("user_options") or {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from tornado.web import authenticated
 
@@ -12,7 +13,7 @@ from ..contracts.text import Text
 from ..hubapi.client import HubApiError
 from ..web.errors import PublicError
 from ..web.handlers import ApiHandler, BaseHandler, PageHandler
-from .api import DEFAULT_SERVER, ActivityReport, MaintenanceView, PlanView, ServerView, keep_view, view
+from .api import DEFAULT_SERVER, ActivityReport, MaintenanceView, PlanView, ServerView, view
 from .facts import Report
 from .passes import Standing
 from .rules import KeepRefused, Maintenance, Server
@@ -36,33 +37,19 @@ class _Culling(BaseHandler):
 
     async def standings(self, user: str) -> list[Standing]:
         """Return a person's servers with what will be done with each."""
-        try:
+        with hub_away():
             return await self.service.culler.view(user)
-        except HubApiError as error:
-            raise PublicError(
-                503,
-                "hub-away",
-                Text("The hub does not answer"),
-                Text("When your server stops can't be said at this moment. Nothing is stopped meanwhile."),
-                what_to_do=Text("Try again in a minute."),
-                retry_after=timedelta(minutes=1),
-            ) from error
 
     def seen(self, standing: Standing) -> ServerView:
         """Return how things stand, in the language of the page."""
-        return view(standing.verdict, keep_view(standing.keep, self.language), self.language)
+        return view(standing, self.service.culling, self.service.settings.site.zone, self.language)
 
     async def find(self, user: str, name: str) -> Standing:
         """Return one server. Raises `PublicError` 404 where it does not run."""
         for standing in await self.standings(user):
             if standing.verdict.server.name == name:
                 return standing
-        raise PublicError(
-            404,
-            "no-server",
-            Text("This server does not run"),
-            Text("It was stopped, or it was never started."),
-        )
+        raise not_running()
 
     async def put_off(self, server: Server) -> None:
         """Say "keep it". Raises `PublicError` 409 with the reason where it is refused."""
@@ -131,15 +118,15 @@ class _OneServer(_Culling, ApiHandler):
 
     async def of(self, user: str, name: str) -> Standing:
         """Return the server in the path. Raises 403 for who may not know of it."""
+        self.allow(user)
+        return await self.find(user, plain(name))
+
+    def allow(self, user: str) -> None:
+        """Raise 403 unless the token is the person's (or one of her servers'), or an administrator's."""
         mine = self.user is not None and self.user.get("kind", "user") == "user" and self.user["name"] == user
         if not mine and not self.has_scope("admin:servers"):
-            raise PublicError(
-                403,
-                "not-yours",
-                Text("Not your server"),
-                Text("Its owner and administrators may ask for it."),
-            )
-        return await self.find(user, "" if name == DEFAULT_SERVER else name)
+            words = Text("Its owner and administrators may ask for it.")
+            raise PublicError(403, "not-yours", Text("Not your server"), words)
 
 
 class ServerApi(_OneServer):
@@ -165,12 +152,14 @@ class ActivityApi(_OneServer):
 
     async def post(self, user: str, name: str) -> None:
         """Do as the class says."""
-        body = self.json_body(ActivityReport)
-        standing = await self.of(user, name)
-        now = self.service.now()
+        self.allow(user)
+        body, now = self.json_body(ActivityReport), self.service.now()
         report = Report(now, min(body.last_activity, now), body.busy)
-        await self.service.store.report(standing.verdict.server.key, report)
-        self.write_model(self.seen(await self.of(user, name)))
+        with hub_away():
+            standing = await self.service.culler.report(user, plain(name), report)
+        if standing is None:
+            raise not_running()
+        self.write_model(self.seen(standing))
 
 
 class PlanApi(_Culling, ApiHandler):
@@ -180,16 +169,8 @@ class PlanApi(_Culling, ApiHandler):
 
     async def get(self) -> None:
         """Answer as the class says."""
-        try:
+        with hub_away():
             at, standings = await self.service.culler.plan()
-        except HubApiError as error:
-            raise PublicError(
-                503,
-                "hub-away",
-                Text("The hub does not answer"),
-                Text("There is no plan without the list of servers."),
-                retry_after=timedelta(minutes=1),
-            ) from error
         self.write_model(PlanView(at=at, servers=tuple(self.seen(standing) for standing in standings)))
 
 
@@ -217,9 +198,32 @@ class MaintenanceApi(_Culling, ApiHandler):
         self.set_status(204)
 
 
-def server_path(user: str, name: str) -> str:
-    """Return the path of a server in the API, relative to the prefix of the service."""
-    return f"api/v1/servers/{quote(user, safe='')}/{quote(name or DEFAULT_SERVER, safe='~')}"
+def plain(name: str) -> str:
+    """Return JupyterHub's server name for the name in a path of the API."""
+    return "" if name == DEFAULT_SERVER else name
+
+
+def not_running() -> PublicError:
+    """Return the error for a server that is not there."""
+    return PublicError(
+        404, "no-server", Text("This server does not run"), Text("It was stopped, or it was never started.")
+    )
+
+
+@contextmanager
+def hub_away() -> Iterator[None]:
+    """Say in people's words that the hub can't be asked."""
+    try:
+        yield
+    except HubApiError as error:
+        raise PublicError(
+            503,
+            "hub-away",
+            Text("The hub does not answer"),
+            Text("When your server stops can't be said at this moment. Nothing is stopped meanwhile."),
+            what_to_do=Text("Try again in a minute."),
+            retry_after=timedelta(minutes=1),
+        ) from error
 
 
 _SERVER = r"api/v1/servers/([^/]+)/([^/]*)"

@@ -28,7 +28,7 @@ from ..settings.culling import CullingSettings
 from ..web.i18n import render
 from ..web.service import Now
 from .asked import Asked
-from .facts import Start, servers_of
+from .facts import Report, Start, servers_of
 from .metrics import Metrics
 from .rules import Action, Judge, KeepRefused, Memory, Server, Verdict
 from .store import Remembered, Store
@@ -86,6 +86,8 @@ class Culler:
         self._poll_seconds = poll_seconds
         self._holder = secrets.token_hex(8)
         self._requests: Mapping[Start, StopRequest] = {}
+        self._running: dict[tuple[str, str], Server] = {}
+        """The servers of the last pass, so that a thousand reports a minute do not ask the hub."""
 
     async def plan(self) -> tuple[datetime, list[Standing]]:
         """Return what a pass would do now. Nothing is written, warned or stopped."""
@@ -129,6 +131,24 @@ class Culler:
         await self._warn([standing.verdict for standing in standings], remembered)
         return standings
 
+    async def report(self, user: str, name: str, report: Report) -> Standing | None:
+        """Take a server's own word on its activity and return how it stands with it; None: it does not run."""
+        server = self._running.get((user, name))
+        if server is None:
+            model = await self.api.user(user)
+            found = servers_of(model, {}, self.now(), timedelta(0)) if model else []
+            server = next((other for other in found if other.name == name), None)
+        if server is None:
+            return None
+        await self.store.report(server.key, report)
+        last = max(report.last_activity, server.started)
+        server = replace(server, last_activity=last, reported=True, busy=report.busy)
+        remembered = await self.store.remembered(user)
+        judge, memory = self._judge(remembered), self._memory(remembered, server)
+        standing = self._standing(judge, judge.judge(server, memory), memory)
+        await self._warn([standing.verdict], remembered)
+        return standing
+
     async def keep(self, server: Server) -> datetime:
         """Put a stop off as far as the policy lets. Raises `KeepRefused`."""
         remembered = await self.store.remembered(server.user)
@@ -145,6 +165,7 @@ class Culler:
         remembered = await self.store.remembered()
         judge = self._judge(remembered, settled)
         result = Pass(judge.now, self._verdicts(judge, users, remembered))
+        self._running = {(v.server.user, v.server.name): v.server for v in result.verdicts}
         await self._warn(result.verdicts, remembered)
         counted = Counter(verdict.action for verdict in result.verdicts)
         for action in Action:
@@ -187,14 +208,16 @@ class Culler:
         ]
 
     def _standings(self, judge: Judge, users: list[dict[str, object]], remembered: Remembered) -> list[Standing]:
-        found = []
-        for verdict in self._verdicts(judge, users, remembered):
-            try:
-                answer: datetime | KeepRefused = judge.keep(verdict.server, self._memory(remembered, verdict.server))
-            except KeepRefused as refused:
-                answer = refused
-            found.append(Standing(verdict, answer))
-        return found
+        return [
+            self._standing(judge, verdict, self._memory(remembered, verdict.server))
+            for verdict in self._verdicts(judge, users, remembered)
+        ]
+
+    def _standing(self, judge: Judge, verdict: Verdict, memory: Memory) -> Standing:
+        try:
+            return Standing(verdict, judge.keep(verdict.server, memory))
+        except KeepRefused as refused:
+            return Standing(verdict, refused)
 
     def _memory(self, remembered: Remembered, server: Server) -> Memory:
         memory = remembered.memory(server.key)

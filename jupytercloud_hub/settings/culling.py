@@ -148,7 +148,9 @@ class CullingSettings(Model):
     five minutes unless set) must fit in."""
     stop_timeout: Duration = timedelta(minutes=5)
     """How long a slow stop is followed before it counts as failed (the next pass tries again)."""
-    activity_fresh: Duration = timedelta(minutes=3)
+    report_every: Duration = timedelta(minutes=2)
+    """How often our Jupyter Server extension reports activity (every 15 s once a stop is announced)."""
+    activity_fresh: Duration = timedelta(minutes=5)
     """How old a report of our Jupyter Server extension may be; else the hub's last_activity counts."""
     away_after: Duration = timedelta(days=180)
     """Users not seen for so long are listed by `jupytercloud cull away`; files are never touched."""
@@ -165,6 +167,8 @@ class CullingSettings(Model):
                     raise ValueError(
                         f"culling.warn is not shorter than a limit of rule {rule.name}: give it its own warn"
                     )
+        if self.activity_fresh < 2 * self.report_every:
+            raise ValueError("activity_fresh is at least twice report_every: one report may be lost")
         if self.every < timedelta(seconds=1):
             raise ValueError("every is at least one second")
         return self
