@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -11,6 +12,7 @@ from ..contracts.model import Model
 from ..contracts.patterns import compile_pattern, matches
 from ..contracts.person import Person
 from ..contracts.text import Localized, Text
+from .hours import Hours, closed
 
 
 def _pattern(value: str) -> str:
@@ -38,12 +40,14 @@ class AccessRule(Model):
     """Sites of the federation at which the profile is offered."""
     users: Patterns = ()
     """Usernames at this hub."""
+    hours: tuple[Hours, ...] = ()
+    """Hours of the week in which servers may be started, in the site's time zone: ``mon-fri 08:00-20:00``."""
     reason: Localized | None = None
     """What those who are not let in read instead of our own words: whom to ask, for instance."""
     hidden: bool = Field(default=False)
     """Do not show the profile at all to those who are not let in (default: shown greyed, with the reason)."""
 
-    def unmet(self, person: Person, site: str | None) -> Text | None:
+    def unmet(self, person: Person, site: str | None, now: datetime | None = None) -> Text | None:
         """Return the first kind that the person does not meet, or None."""
         if self.sites and not _any(self.sites, (site or "",)):
             return Text("Not offered at this site.")
@@ -57,14 +61,19 @@ class AccessRule(Model):
             if len(self.groups) == 1:
                 return Text("Reserved for the group {group}.", group=self.groups[0])
             return Text("Reserved for the groups {groups}.", groups=_list(self.groups))
-        return None
+        return closed(self.hours, now)
 
 
-def refusal(rules: tuple[AccessRule, ...], person: Person, site: str | None = None) -> Text | None:
-    """Return why the person may not use what these rules guard, or None where she may."""
+def refusal(
+    rules: tuple[AccessRule, ...], person: Person, site: str | None = None, now: datetime | None = None
+) -> Text | None:
+    """Return why the person may not use what these rules guard, or None where she may.
+
+    ``now`` is in the site's time zone; without it no hour is closed.
+    """
     first: Text | None = None
     for rule in rules:
-        unmet = rule.unmet(person, site)
+        unmet = rule.unmet(person, site, now)
         if unmet is None:
             return None
         if first is None:

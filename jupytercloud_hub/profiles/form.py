@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ..contracts.person import Person
@@ -103,7 +104,7 @@ class FormPlan:
         shared = len(self._owners.get(option, ())) > 1
         return f"{PREFIX}{option}{OWNER}{profile}" if shared else f"{PREFIX}{option}"
 
-    def for_person(self, person: Person, last: object = None) -> Form:
+    def for_person(self, person: Person, last: object = None, now: datetime | None = None) -> Form:
         """Return the form as a person meets it.
 
         ``last`` are the user options of her last start, or what a link asks for. What of them does not exist
@@ -114,7 +115,7 @@ class FormPlan:
         for profile in self.catalogue:
             if hidden(profile.access) and refusal(profile.access, person, self.capabilities.site):
                 continue
-            no = why_not(profile, person, self.capabilities)
+            no = why_not(profile, person, self.capabilities, now)
             reasons[profile.name] = no.text if no else None
         checked = self._checked(wanted, reasons)
         sections = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ..contracts.person import Person
@@ -39,9 +40,11 @@ class Resolved:
         return {"profile": self.profile.name, "options": dict(self.options)}
 
 
-def why_not(profile: Profile, person: Person, capabilities: Capabilities) -> Refused | None:
+def why_not(
+    profile: Profile, person: Person, capabilities: Capabilities, now: datetime | None = None
+) -> Refused | None:
     """Return why this person cannot start this profile at this site, or None: form and start ask the same."""
-    unmet = refusal(profile.access, person, capabilities.site)
+    unmet = refusal(profile.access, person, capabilities.site, now)
     if unmet is not None:
         return Refused(unmet, reason="access", status=403)
     shortage = capabilities.shortage(profile.resources, profile.node_class)
@@ -50,11 +53,17 @@ def why_not(profile: Profile, person: Person, capabilities: Capabilities) -> Ref
     return None
 
 
-def resolve(catalogue: Catalogue, user_options: object, person: Person, capabilities: Capabilities) -> Resolved:
+def resolve(
+    catalogue: Catalogue,
+    user_options: object,
+    person: Person,
+    capabilities: Capabilities,
+    now: datetime | None = None,
+) -> Resolved:
     """Return what is to be started; raise `Refused` for all that the catalogue does not give this person.
 
     ``user_options`` is what the form, the REST API, a link or an earlier start left: nothing about it is
-    trusted. Empty options mean the catalogue's default profile.
+    trusted. Empty options mean the catalogue's default profile. ``now`` is in the site's time zone.
     """
     name, values = _shape(user_options)
     if name is None:
@@ -69,7 +78,7 @@ def resolve(catalogue: Catalogue, user_options: object, person: Person, capabili
         if found is None or _is_hidden(found, person, capabilities):
             raise Refused(_unknown(name, catalogue, person, capabilities), reason="profile")
         profile = found
-    no = why_not(profile, person, capabilities)
+    no = why_not(profile, person, capabilities, now)
     if no is not None:
         raise Refused(
             Text("“{profile}” cannot be started. {reason}", profile=profile.title, reason=no.text),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 from traitlets import Dict, Instance, List, Unicode, Union, default
@@ -73,6 +75,15 @@ class ChoiceMixin(_Base):
         """,
     ).tag(config=True)
 
+    timezone = Unicode(
+        "Europe/Paris",
+        help="""
+        Time zone of the hours in which profiles may be started.
+
+        Example: ``Indian/Reunion``.
+        """,
+    ).tag(config=True)
+
     gpus = Dict(
         help="""
         GPU types of this site, each with the most that one server can get.
@@ -102,6 +113,10 @@ class ChoiceMixin(_Base):
     def capabilities(self) -> Capabilities:
         """Return what this backend gives at this site; each backend says it for itself."""
         return Capabilities(backend=self.backend, gpus=dict(self.gpus), site=self.site or None)
+
+    def now(self) -> datetime:
+        """Return the time at this site."""
+        return datetime.now(ZoneInfo(self.timezone))
 
     @property
     def form_page(self) -> FormPage:
@@ -141,7 +156,7 @@ class ChoiceMixin(_Base):
         """Return the form, with a link's wishes or the last choice filled in."""
         last = self._prefill or self.user_options
         self._prefill = None
-        return self.form_page.render(self.person, self.language, last)
+        return self.form_page.render(self.person, self.language, last, self.now())
 
     @default("options_from_form")
     def _default_options_from_form(self) -> Callable[..., dict[str, Any]]:
@@ -171,7 +186,7 @@ class ChoiceMixin(_Base):
         """Judge a choice, whatever way it came, and set this spawner to it. Raises `StartRefused`."""
         self._resolved = None
         try:
-            resolved = resolve(self.catalogue, user_options, self.person, self.capabilities())
+            resolved = resolve(self.catalogue, user_options, self.person, self.capabilities(), self.now())
         except Refused as no:
             raise self.refused(no) from None
         self.user_options = resolved.user_options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache, partial
 from importlib import resources
 
@@ -33,9 +34,9 @@ class FormPage:
         self.contact = contact
         self._cards: dict[tuple[Language, str, bool, Text | None], Markup] = {}
 
-    def render(self, person: Person, language: Language, last: object = None) -> str:
+    def render(self, person: Person, language: Language, last: object = None, now: datetime | None = None) -> str:
         """Return the inside of JupyterHub's spawn form for a person, in her language."""
-        form = self.plan.for_person(person, last)
+        form = self.plan.for_person(person, last, now)
         return render_template(
             FORM, language, form=form, css=_css(), contact=self.contact, show=partial(self._card, language)
         )

@@ -24,6 +24,7 @@ def configure_spawner(config: Any, settings: Settings, services: Services) -> No
     mixin.profiles = Catalogue(settings.profiles)
     mixin.site = settings.site.name
     mixin.contact = settings.site.contact
+    mixin.timezone = settings.site.timezone
     mixin.gpus = {name: gpu.most for name, gpu in spawner.gpus.items()}
     if spawner.named_servers:
         hub.allow_named_servers = True
