@@ -14,6 +14,13 @@ from ..settings import Settings
 from ..storage import database
 from .common import WRONG, config_option, fail, json_option, load_or_fail, print_json, print_table
 
+STATES: dict[database.State, str] = {
+    "current": "current",
+    "old": "to be upgraded: jupytercloud db upgrade",
+    "absent": "to be made: jupytercloud db upgrade",
+    "newer": "made by a newer version of jupytercloud-hub: install that one",
+}
+
 
 @click.group()
 def command() -> None:
@@ -43,7 +50,7 @@ def upgrade(config: Path) -> None:
             database.Database(url, part)  # makes the folder of a SQLite file
             database.upgrade(url, part)
         except SQLAlchemyError as error:
-            fail(Text("{part}: the database can't be upgraded: {error}", part=part, error=_short(error)))
+            fail(Text("{part}: the database can't be upgraded: {error}", part=part, error=database.short(error)))
         click.echo(f"{part}: ok ({_shown(url)})")
 
 
@@ -82,16 +89,12 @@ def _states(settings: Settings) -> list[tuple[str, str, str]]:
     rows = []
     for part, url in parts(settings):
         try:
-            state = "current" if database.is_current(url, part) else "to be upgraded: jupytercloud db upgrade"
+            state = STATES[database.state(url, part)]
         except SQLAlchemyError as error:
-            state = f"not reachable: {_short(error)}"
+            state = f"not reachable: {database.short(error)}"
         rows.append((part, _shown(url), state))
     return rows
 
 
 def _shown(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
-
-
-def _short(error: SQLAlchemyError) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic import command
 from alembic.config import Config
@@ -14,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 PARTS = ("auth", "federation", "culling", "quotas", "events")
@@ -127,19 +128,46 @@ def upgrade(url: URL | str, part: str) -> None:
         engine.dispose()
 
 
-def is_current(url: URL | str, part: str) -> bool:
-    """Say whether a part's tables are at the newest version."""
-    engine = create_engine(_sync_url(make_url(url)))
+State = Literal["absent", "old", "current", "newer"]
+
+
+def state(url: URL | str, part: str) -> State:
+    """Say how a part's tables stand; nothing is made where there is no database yet.
+
+    ``newer``: another version of this package, that knew more, has upgraded them.
+    """
+    address = _sync_url(make_url(url))
+    if address.get_backend_name() == "sqlite" and address.database and not Path(address.database).exists():
+        return "absent"
+    engine = create_engine(address)
     try:
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-            script = ScriptDirectory.from_config(_config())
-            applied = {
-                revision.revision
-                for head in context.get_current_heads()
-                for revision in script.iterate_revisions(head, "base")
-            }
-            wanted = {revision.revision for revision in script.get_revisions(f"{part}@head") if revision}
-            return bool(wanted) and wanted <= applied
+            heads = context.get_current_heads()
     finally:
         engine.dispose()
+    script = ScriptDirectory.from_config(_config())
+    known = {revision.revision for revision in script.walk_revisions()}
+    applied = {
+        revision.revision
+        for head in heads
+        if head in known
+        for revision in script.iterate_revisions(head, "base")
+    }
+    own = [revision.revision for revision in script.iterate_revisions(f"{part}@head", f"{part}@base")]
+    if own and own[0] in applied:
+        return "current"
+    if applied & set(own):
+        return "old"
+    return "newer" if set(heads) - known else "absent"
+
+
+def is_current(url: URL | str, part: str) -> bool:
+    """Say whether a part's tables are at the newest version."""
+    return state(url, part) == "current"
+
+
+def short(error: SQLAlchemyError) -> str:
+    """Return what went wrong in one line, as the database's driver says it."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -11,13 +11,13 @@ import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import String, inspect, select, text
+from sqlalchemy import String, create_engine, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from jupytercloud_hub.storage import Database
 from jupytercloud_hub.storage.base import UtcDateTime
-from jupytercloud_hub.storage.database import PARTS, is_current, upgrade
+from jupytercloud_hub.storage.database import PARTS, VERSION_TABLE, is_current, state, upgrade
 from tests.support import ROOT
 
 WITH_TABLES = [part for part in PARTS if (ROOT / "jupytercloud_hub/storage/migrations/versions" / part).is_dir()]
@@ -291,3 +291,25 @@ def test_a_writer_that_was_killed_does_not_block_the_next_one(sqlite_url):
     begun = time.monotonic()
     upgrade(url, "quotas")
     assert time.monotonic() - begun < 5
+
+
+def test_asking_how_tables_stand_makes_no_file_and_no_folder(tmp_path):
+    assert state(f"sqlite:///{tmp_path}/deep/state.sqlite", "quotas") == "absent"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_how_tables_stand_is_said_for_each_part_apart(url):
+    Database(url, "quotas")
+    assert state(url, "quotas") == "absent"
+    upgrade(url, "quotas")
+    assert (state(url, "quotas"), state(url, "culling")) == ("current", "absent")
+
+
+def test_tables_that_a_newer_version_upgraded_are_told_as_such(sqlite_url):
+    Database(sqlite_url, "quotas")
+    upgrade(sqlite_url, "quotas")
+    engine = create_engine(sqlite_url)
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = 'from_the_future'"))
+    engine.dispose()
+    assert state(sqlite_url, "quotas") == "newer"
