@@ -9,6 +9,8 @@ from ..auth import AuthSettings
 from ..model import Settings
 from .registry import Services
 
+SERVERS_BELIEVE_SECONDS = 30
+
 
 def configure_auth(config: Any, settings: Settings, services: Services) -> None:
     """Set RenaterAuthenticator's traits, and the keys that encrypt what is kept of a login."""
@@ -55,6 +57,8 @@ def configure_auth(config: Any, settings: Settings, services: Services) -> None:
         renater.http_request_kwargs = {"ca_certs": str(settings.folder / auth.ca_certificates)}
     _credentials(renater, auth, settings)
     _crypt_keys(config, auth, settings)
+    # A server believes for five minutes what the hub said of a browser: a logout has to reach it sooner.
+    config.Spawner.args.append(f"--HubOAuth.cache_max_age={SERVERS_BELIEVE_SECONDS}")
 
 
 def _credentials(renater: Any, auth: AuthSettings, settings: Settings) -> None:
