@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,10 +57,16 @@ class Look:
 
 
 class Collector:
-    """Looks at one hub."""
+    """Looks at one hub; ``began`` is when this process did."""
 
     def __init__(
-        self, ledger: Ledger, hub: HubApi, settings: Settings, metrics: Metrics, now: Callable[[], datetime]
+        self,
+        ledger: Ledger,
+        hub: HubApi,
+        settings: Settings,
+        metrics: Metrics,
+        now: Callable[[], Awaitable[datetime]],
+        began: datetime,
     ) -> None:
         if settings.quotas is None:
             raise ValueError("these settings have no quotas")
@@ -70,13 +76,13 @@ class Collector:
         self._settings: QuotasSettings = settings.quotas
         self._metrics = metrics
         self._now = now
-        self._began = now()
+        self._began = began
         self.people: dict[str, Person] = {}
         """Owners of what runs, as the hub described them at the last look."""
 
     async def look(self) -> Look:
         """Read the hub and bring the ledger to what is so. Raises `HubApiError`; nothing is changed then."""
-        as_of = self._now()
+        as_of = await self._now()
         seen = await self._read()
         self.people = {each.person.username: each.person for each in seen.values()}
         async with self._ledger.writing() as session:
@@ -84,14 +90,14 @@ class Collector:
         missing = [
             interval
             for interval in present
-            if interval.state == RUNNING and _key(interval) not in seen and interval.started_us < microseconds_of(as_of)
+            if interval.state == RUNNING and _key(interval) not in seen and interval.begin_s < seconds_of(as_of)
         ]
         ends = await self._ends(missing, as_of)
         closed = await self._close(ends)
         adopted = await self._adopt(seen, {_key(interval) for interval in present}, as_of)
         await self._count(seen, [interval.id for interval in present if _key(interval) in seen], as_of)
         async with self._ledger.writing() as session:
-            await self._ledger.lapse(session, self._now())
+            await self._ledger.lapse(session, as_of)
         starting = sum(each.starting for each in seen.values())
         self._metrics.closed.inc(closed)
         self._metrics.adopted.inc(adopted)

@@ -185,6 +185,24 @@ class Ledger:
             await self.close(session, interval, now, "expiry")
         return len(lapsed)
 
+    async def shift(self, session: AsyncSession, step: int, last: datetime, until: datetime) -> None:
+        """Date what is open anew after the clock was set by ``step`` seconds.
+
+        ``last`` is when the clock was last known to be right, ``until`` what it would show now. What was never
+        counted and began outside of this time began after the step, and is dated right already.
+        """
+        first_s, last_s = seconds_of(last) - 1, seconds_of(until) + 1
+        for interval in await self.open_ones(session):
+            if (
+                interval.counted_s > interval.begin_s
+                or first_s <= interval.begin_s <= last_s
+                or (step > 0 and interval.begin_s < first_s)
+            ):
+                interval.begin_s += step
+                interval.counted_s += step
+                if interval.expires_s is not None:
+                    interval.expires_s += step
+
     async def open_ones(self, session: AsyncSession) -> list[Interval]:
         """Return the intervals that are not over."""
         query = select(Interval).where(Interval.hub == self.hub, Interval.state.in_((PLACE, RUNNING)))

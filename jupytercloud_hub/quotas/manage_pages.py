@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +25,7 @@ from .pages import asked_days, quotas_service
 from .report import overview
 from .windows import DAY, day_start, local_day
 
+SECOND = timedelta(seconds=1)
 KINDS = ("person", "group", "organization", "hub")
 
 
@@ -147,7 +148,7 @@ class AccountPage(_Managing, PageHandler):
     async def show(self, account: Account, wrong: set[str] | None = None) -> None:
         """Write the page; ``wrong`` names the fields of the form that can't be read."""
         service = quotas_service(self)
-        now, days = service.now(), asked_days(self)
+        now, days, zone = service.now(), asked_days(self), service.settings.site.zone
         person = service.collector.people.get(account.name) if account.kind == "person" else None
         found = await overview(service.reader, account, person, now, days)
         async with service.ledger.database.session() as session:
@@ -170,7 +171,8 @@ class AccountPage(_Managing, PageHandler):
             measures=MEASURES,
             wrong=wrong or set(),
             done=self.get_query_argument("done", "") == "1",
-            today=local_day(now, service.settings.site.zone),
+            today=local_day(now, zone),
+            last_day=lambda ends: local_day(ends - SECOND, zone),
             given={name: self.get_body_argument(name, "") for name in ("amount", "measure", "until", "reason")},
             quote=lambda name: quote(name, safe=""),
         )

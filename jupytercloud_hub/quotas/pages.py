@@ -72,6 +72,7 @@ class PersonPage(PageHandler):
             titles=quotas_service(self).profile_titles(self.language),
             words=words,
             started_of=started_of,
+            warn_at=min(quotas_service(self).quotas.warn_at, default=100),
             manages=Authority(self.person, quotas_service(self).quotas.managers).any,
         )
 
@@ -85,7 +86,7 @@ class AdmissionHandler(ApiHandler):
         began = time.perf_counter()
         service = quotas_service(self)
         message = self.json_body(_Body).root
-        answer = await service.admission.answer(message, service.now())
+        answer = await service.admission.answer(message, await service.clock.now())
         service.metrics.admissions.labels(answer.verdict).inc()
         service.metrics.admission_seconds.observe(time.perf_counter() - began)
         self.write_model(answer)

@@ -17,6 +17,7 @@ from ..storage import Database
 from ..web.service import Service
 from . import manage_pages, pages
 from .admission import Admission
+from .clock import Clock
 from .collector import Collector
 from .ledger import Ledger, Prices
 from .metrics import Metrics
@@ -49,6 +50,7 @@ class QuotasService(Service):
     ledger: Ledger
     reader: Reader
     admission: Admission
+    clock: Clock
     collector: Collector
     notices: Notices
 
@@ -65,7 +67,8 @@ class QuotasService(Service):
         self.ledger, self.reader = open_ledger(self.settings, self._database)
         self.admission = Admission(self.ledger, self.reader, self.quotas, self.settings.site)
         self._hub = HubApi(self.context.api_url, self.context.api_token)
-        self.collector = Collector(self.ledger, self._hub, self.settings, self.metrics, self.now)
+        self.clock = Clock(self.ledger, self.now)
+        self.collector = Collector(self.ledger, self._hub, self.settings, self.metrics, self.clock.now, self.now())
         self.notices = Notices(self.ledger, self.reader, self._person)
         self._last_error: str | None = "the hub was not read yet"
         self._looked = self.now()
@@ -116,7 +119,8 @@ class QuotasService(Service):
         """One heartbeat: count, close, adopt, warn."""
         with self.metrics.look_seconds.time():
             found = await self.collector.look()
-            await self.notices.refresh(self.now())
+            await self.clock.keep()
+            await self.notices.refresh(found.as_of)
         if found.adopted or found.closed:
             log.info("ledger and hub agree: %d adopted, %d closed", found.adopted, found.closed)
         self._looked = found.as_of

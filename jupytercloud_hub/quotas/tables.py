@@ -161,6 +161,18 @@ class Notice(Base):
     since_s: Mapped[int] = mapped_column(BigInteger)
 
 
+class ClockOffset(Base):
+    """How far a machine's wall clock was ahead of its monotonic one when it was last known to be right."""
+
+    __tablename__ = "quotas_clock"
+
+    hub: Mapped[str] = mapped_column(String(63), primary_key=True)
+    boot: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """The boot of the machine since which its monotonic clock runs."""
+    offset_ms: Mapped[int] = mapped_column(BigInteger)
+    right_s: Mapped[int] = mapped_column(BigInteger)
+
+
 class Horizon(Base):
     """The first local day whose intervals are all still kept: older sums can't be computed again."""
 

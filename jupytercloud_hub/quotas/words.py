@@ -85,6 +85,11 @@ def title(budget: Budget) -> Localized:
     return budget.title or Localized(budget.name)
 
 
+def seen_by_manager(account: Account) -> Text:
+    """Return whose budget it is, for somebody else's eyes."""
+    return Text("The budget of {name}", name=account.name) if account.kind == "person" else whose(account, capital=True)
+
+
 def kind(name: str) -> Text:
     """Return what an account is."""
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from jupytercloud_hub.contracts.person import Person
 from jupytercloud_hub.hubapi import HubApiError, client
 from jupytercloud_hub.quotas.admission import Admission
+from jupytercloud_hub.quotas.clock import Clock
 from jupytercloud_hub.quotas.collector import Collector
 from jupytercloud_hub.quotas.ledger import Ledger
 from jupytercloud_hub.quotas.metrics import Metrics
@@ -32,7 +33,8 @@ class World:
     """A hub, a clock, and the service's parts around one ledger; `restart` is what a kill -9 leaves."""
 
     def __init__(self, ledger: Ledger, hub: FakeHub, *budgets: Budget) -> None:
-        self.ledger, self.hub, self.now = ledger, hub, T0
+        self.ledger, self.hub, self.step = ledger, hub, timedelta()
+        self.now = T0
         self.quotas = QuotasSettings(budgets=budgets)
         self.settings = Settings(site=SITE, quotas=self.quotas, file=Path("jupytercloud.yaml"))
         reader = Reader(ledger, self.quotas)
@@ -42,11 +44,19 @@ class World:
 
     def restart(self) -> None:
         self.api = self.hub.api()
-        self.collector = Collector(self.ledger, self.api, self.settings, Metrics(CollectorRegistry()), lambda: self.now)
+        self.clock = Clock(self.ledger, lambda: self.now, lambda: self.passed, "boot")
+        metrics = Metrics(CollectorRegistry())
+        self.collector = Collector(self.ledger, self.api, self.settings, metrics, self.clock.now, self.now)
+
+    @property
+    def passed(self) -> float:
+        """Seconds on the monotonic clock, which nobody sets."""
+        return (self.now - self.step - T0).total_seconds()
 
     async def look(self, after: float = 0):
         self.now += minutes(after)
         found = await self.collector.look()
+        await self.clock.keep()
         await self.notices.refresh(self.now)
         return found
 
@@ -240,3 +250,40 @@ async def test_a_hard_budget_that_is_used_up_stops_what_runs_after_its_grace_unt
     world.now = datetime.fromisoformat("2026-11-30T23:00:01Z")
     assert await world.notices.stops(world.now, "Europe/Paris") == []
     await world.api.close()
+
+
+@pytest.mark.parametrize("hours", [5, -5, 0.01, -0.01])
+@pytest.mark.parametrize("restarted", [False, True], ids=["in between", "while no service runs"])
+async def test_a_clock_that_is_set_changes_no_hours(world: World, hours: float, restarted: bool):
+    step = timedelta(hours=hours)
+    start = reserve()
+    await world.door.answer(start, T0)
+    await world.door.answer(confirm(start), T0)
+    world.hub.start()
+    await world.look(10)
+    world.now += step
+    world.step = step
+    if restarted:
+        world.restart()
+    await world.look(10)
+    await world.look(10)
+    world.now += minutes(5)
+    await world.door.answer(release(start), await world.clock.now())
+    assert (await sums(world.ledger))["seconds"] == pytest.approx(35 * 60, abs=2)
+    later = reserve(started=world.now)
+    await world.door.answer(later, world.now)
+    await world.door.answer(confirm(later), world.now)
+    await world.door.answer(release(later), world.now + minutes(10))
+    assert (await sums(world.ledger))["seconds"] == pytest.approx(45 * 60, abs=2)
+    assert (await sums(world.ledger))["starts"] == 2
+
+
+async def test_a_server_that_started_after_the_clock_was_set_is_dated_right(world: World):
+    await world.look(10)
+    world.step = timedelta(hours=-5)
+    world.now += world.step + minutes(1)
+    world.hub.start(started=world.now)
+    world.now += minutes(1)
+    await world.look()
+    await world.look(1)
+    assert (await sums(world.ledger))["seconds"] == 120

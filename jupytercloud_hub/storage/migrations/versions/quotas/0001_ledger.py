@@ -42,6 +42,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hub", "kind", "name", "day", "profile", "gpu_type", name=op.f("pk_quotas_by_profile")),
     )
     op.create_table(
+        "quotas_clock",
+        sa.Column("hub", sa.String(length=63), nullable=False),
+        sa.Column("boot", sa.String(length=64), nullable=False),
+        sa.Column("offset_ms", sa.BigInteger(), nullable=False),
+        sa.Column("right_s", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("hub", "boot", name=op.f("pk_quotas_clock")),
+    )
+    op.create_table(
         "quotas_grant",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("hub", sa.String(length=63), nullable=False),
@@ -143,5 +151,6 @@ def downgrade() -> None:
     op.drop_table("quotas_horizon")
     op.drop_index("ix_quotas_grant_account", table_name="quotas_grant")
     op.drop_table("quotas_grant")
+    op.drop_table("quotas_clock")
     op.drop_table("quotas_by_profile")
     op.drop_table("quotas_by_day")
