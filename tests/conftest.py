@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.engines_kubernetes import kubernetes, namespace  # noqa: F401
 from tests.support.engines_swarm import swarm  # noqa: F401
 from tests.support.postgresql import Postgresql
 

@@ -12,6 +12,7 @@
 
 RUN=$ENGINES_RUN/$LAB
 IMAGES_OF_NODES=${ENGINES_NODES:-$CACHE/nodes} # what dockerd keeps of images, so that the second start is quick
+NODE_ENVIRONMENT=(HOME=/root LANG=C.UTF-8 PATH=/opt/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
 
 node_folder() { printf '%s' "$RUN/node$1"; }
 node_address() { printf '%s' "$NET.$((10 + $1))"; }
@@ -46,7 +47,7 @@ node_run() {
   local pid
   pid=$(node_pid "$1") || die "node $1 of $LAB is not up"
   shift
-  nsenter --target "$pid" --mount --net --uts --pid --ipc -- "$@"
+  nsenter --target "$pid" --mount --net --uts --pid --ipc -- env -i "${NODE_ENVIRONMENT[@]}" "$@"
 }
 
 # node_daemon N NAME COMMAND…: on the node, in the background; /engine/NAME.log and /engine/NAME.pid are on the node
@@ -84,7 +85,7 @@ node_first() {
   umount -l /.old
   rmdir /.old 2>/dev/null || true
   mount --make-rshared /
-  exec env -i HOME=/root LANG=C.UTF-8 PATH=/opt/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin tini -s -- sleep infinity
+  exec env -i "${@:7}" tini -s -- sleep infinity
 }
 
 switch_up() {
@@ -114,7 +115,7 @@ node_up() {
   mkdir -p "$folder/engine" "$IMAGES_OF_NODES/$LAB-$n"
   setsid --fork unshare --net --mount --uts --ipc --pid --fork --kill-child=KILL \
     bash -c "$(declare -f node_first); node_first \"\$@\"" bash \
-    "$folder" "$MACHINE" "$IMAGES_OF_NODES/$LAB-$n" "$RUN/shared" "$name" "$tools" \
+    "$folder" "$MACHINE" "$IMAGES_OF_NODES/$LAB-$n" "$RUN/shared" "$name" "$tools" "${NODE_ENVIRONMENT[@]}" \
     </dev/null >"$folder/engine/first.log" 2>&1
   wait_for 20 node_is_there "$folder" || die "node $n: $(cat "$folder/engine/first.log")"
   switch=$(remembered "$RUN/switch.pid")

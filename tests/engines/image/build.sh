@@ -2,25 +2,28 @@
 # Builds the images that tests start, without a registry and without a Docker daemon: trees of Debian packed as tar files
 # that `docker import` takes, kept in .cache/engines. Root, for chroot.
 #
-#   local/notebook:test   jupyterhub-singleuser and JupyterLab for uid 1000 (NOTEBOOK_JUPYTERHUB=5.5.0: an older one)
+#   local/notebook:test   JupyterHub 6's single-user server with JupyterLab, for uid 1000 or any uid of gid 0;
+#                         JupyterHub 5's, without JupyterLab, is /opt/hub5/bin/jupyterhub-singleuser
 #   local/light:test      server.c and a static busybox: 3 MB, starts in a moment
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-NOTEBOOK_JUPYTERHUB=${NOTEBOOK_JUPYTERHUB:-6.1.1}
-NOTEBOOK_PACKAGES=("jupyterhub==$NOTEBOOK_JUPYTERHUB" "jupyterlab>=4.4" "ipykernel>=6.29")
-NOTEBOOK=$CACHE/notebook-$(fingerprint "${NOTEBOOK_PACKAGES[@]}").tar
+NOTEBOOK_PACKAGES=("jupyterhub==6.1.1" "jupyterlab>=4.4" "ipykernel>=6.29")
+NOTEBOOK_HUB5_PACKAGES=("jupyterhub>=5.3,<6" "jupyter-server>=2")
+NOTEBOOK=$CACHE/notebook-$(fingerprint "${NOTEBOOK_PACKAGES[@]}" "${NOTEBOOK_HUB5_PACKAGES[@]}").tar
 LIGHT=$CACHE/light-$(fingerprint "$(cat "$ENGINES/image/server.c")").tar
 
 make_notebook_tree() {
   cp -a "$CACHE/base" "$1"
   in_tree "$1" sh -euc '
-    python3 -m venv /opt/venv
-    /opt/venv/bin/pip install --quiet --no-cache-dir --no-compile "$@"
+    packages() { folder=$1; shift; python3 -m venv "$folder"; "$folder/bin/pip" install --quiet --no-cache-dir --no-compile "$@"; }
+    packages /opt/hub5 "$1" "$2"
+    shift 2
+    packages /opt/venv "$@"
     find /opt/venv -name "*.js.map" -delete
     useradd --create-home --uid 1000 --user-group --shell /bin/bash jovyan
     # an arbitrary uid with gid 0, as OpenShift gives, may write the home too
     chgrp -R 0 /home/jovyan && chmod -R g=u /home/jovyan
-    /opt/venv/bin/python -m compileall -q /opt/venv/lib >/dev/null || true' sh "${NOTEBOOK_PACKAGES[@]}"
+    /opt/venv/bin/python -m compileall -q /opt/venv/lib /opt/hub5/lib >/dev/null || true' sh "${NOTEBOOK_HUB5_PACKAGES[@]}" "${NOTEBOOK_PACKAGES[@]}"
   rm -rf "$1"/tmp/* "$1/root/.cache"
 }
 
@@ -56,7 +59,7 @@ images() {
   [ -e "$LIGHT" ] || toolchain_tree
   pack "$LIGHT" make_light_tree
   base_tree
-  pack "$NOTEBOOK" make_notebook_tree
+  [ -n "${ENGINES_LIGHT_ONLY:-}" ] || pack "$NOTEBOOK" make_notebook_tree
   exec 9>&-
 }
 
@@ -73,6 +76,7 @@ load_image() {
 # load_images: all of them, into the daemon of DOCKER_HOST
 load_images() {
   load_image local/light:test "$LIGHT" 'ENV PATH=/bin HOME=/home/jovyan' 'USER 1000' 'WORKDIR /home/jovyan' 'CMD ["/bin/light-server"]'
+  [ -z "${ENGINES_LIGHT_ONLY:-}" ] || return 0
   load_image local/notebook:test "$NOTEBOOK" 'ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 HOME=/home/jovyan' \
     'USER 1000' 'WORKDIR /home/jovyan' 'ENTRYPOINT ["/usr/bin/tini", "--"]' 'CMD ["jupyterhub-singleuser"]'
 }

@@ -1,0 +1,157 @@
+"""The cluster that tests run on is a real one: nodes, limits, quotas, rights, shared volumes, a node that dies."""
+
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.engines import LIGHT, NOTEBOOK
+from tests.support.engines_cvmfs import cvmfs, mounted
+from tests.support.engines_kubernetes import Kubernetes, Object
+
+pytestmark = pytest.mark.engines
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def pod(name: str, image: str = LIGHT, node: str | None = None, volumes: Any = (), **container: Any) -> Object:
+    """A pod of one container; ``volumes`` are (name, source, path[, propagation])."""
+    mounts = [{"name": v[0], "mountPath": v[2], **({"mountPropagation": v[3]} if v[3:] else {})} for v in volumes]
+    spec: Object = {
+        "terminationGracePeriodSeconds": 1,
+        "volumes": [{"name": volume[0], **volume[1]} for volume in volumes],
+        "containers": [
+            {"name": "c", "image": image, "imagePullPolicy": "IfNotPresent", "volumeMounts": mounts, **container}
+        ],
+    }
+    if node:
+        spec["nodeSelector"] = {"kubernetes.io/hostname": node}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
+
+
+def running(found: Object) -> bool:
+    return found["status"]["phase"] == "Running"
+
+
+def test_pods_of_both_nodes_answer_to_this_machine_and_to_each_other(kubernetes: Kubernetes, namespace: str) -> None:
+    first, second = kubernetes.nodes[:2]
+    kubernetes.apply(pod("one", node=first), pod("two", node=second), namespace=namespace)
+    addresses = {}
+    for name, node in (("one", first), ("two", second)):
+        found = kubernetes.wait(namespace, name, running)
+        assert found["spec"]["nodeName"] == node
+        addresses[name] = found["status"]["podIP"]
+        assert b'"uid": 1000' in DIRECT.open(f"http://{addresses[name]}:8888/user/x/api", timeout=5).read()
+    assert "folder" in kubernetes.exec(namespace, "one", "wget", "-qO-", f"http://{addresses['two']}:8888/")
+    kubernetes.kubectl("expose", "pod", "two", "--port=80", "--target-port=8888", "-n", namespace)
+    service = kubernetes.get("service", "two", namespace=namespace)["spec"]["clusterIP"]
+    assert "folder" in kubernetes.exec(namespace, "one", "wget", "-qO-", f"http://{service}/")
+
+
+def test_limits_are_the_kernels_and_too_much_memory_ends_the_container(kubernetes: Kubernetes, namespace: str) -> None:
+    limits = {"limits": {"memory": "32Mi", "cpu": "500m"}}
+    greedy = pod("greedy", command=["tail", "/dev/zero"], resources=limits)
+    kubernetes.apply(pod("small", resources=limits), greedy, namespace=namespace)
+    kubernetes.wait(namespace, "small", running)
+    paths = ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+    read = kubernetes.exec(namespace, "small", "cat", *paths).split()
+    assert read == [str(32 << 20), "50000"]
+
+    def killed(found: Object) -> bool:
+        states = [status["state"] | status["lastState"] for status in found["status"].get("containerStatuses", [])]
+        return any(state.get("terminated", {}).get("reason") == "OOMKilled" for state in states)
+
+    kubernetes.wait(namespace, "greedy", killed)
+
+
+def test_a_quota_refuses_and_a_service_account_may_do_just_what_its_role_says(
+    kubernetes: Kubernetes, namespace: str, tmp_path: Path
+) -> None:
+    hub = Kubernetes.__new__(Kubernetes)
+    hub.kubeconfig, hub._kubectl = kubernetes.account(namespace, tmp_path), kubernetes._kubectl
+    kubernetes.quota(namespace, pods="1", requests_memory="1Gi")
+    request = {"requests": {"memory": "64Mi"}}
+    hub.apply(pod("mine", resources=request))
+    with pytest.raises(RuntimeError, match="exceeded quota: limit, requested: pods=1"):
+        hub.apply(pod("more", resources=request))
+    with pytest.raises(RuntimeError, match="must specify"):
+        hub.apply(pod("none"))
+    for forbidden in (("get", "nodes"), ("get", "pods", "-n", "default"), ("create", "configmap", "x")):
+        with pytest.raises(RuntimeError, match="Forbidden"):
+            hub.kubectl(*forbidden)
+
+
+def test_a_home_is_kept_and_seen_from_the_second_node(kubernetes: Kubernetes, namespace: str) -> None:
+    claim = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "10Mi"}}}
+    kubernetes.apply(
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "home"}, "spec": claim},
+        namespace=namespace,
+    )
+    home = ("home", {"persistentVolumeClaim": {"claimName": "home"}}, "/home/jovyan")
+    for number, node in enumerate(kubernetes.nodes):
+        kubernetes.apply(pod(f"on-{number}", node=node, volumes=[home]), namespace=namespace)
+        kubernetes.wait(namespace, f"on-{number}", running)
+        kubernetes.exec(namespace, f"on-{number}", "sh", "-c", f"echo {node} >>/home/jovyan/seen")
+        kubernetes.kubectl("delete", "pod", f"on-{number}", "-n", namespace, "--wait=false")
+    kubernetes.apply(pod("again", volumes=[home]), namespace=namespace)
+    kubernetes.wait(namespace, "again", running)
+    assert kubernetes.exec(namespace, "again", "cat", "/home/jovyan/seen").split() == kubernetes.nodes
+
+
+def test_a_gpu_is_given_once_and_the_next_pod_waits(kubernetes: Kubernetes, namespace: str) -> None:
+    gpu = {"limits": {"nvidia.com/gpu": "1"}}
+    with kubernetes.gpus(kubernetes.nodes[-1]):
+        kubernetes.apply(pod("first", resources=gpu), namespace=namespace)
+        assert kubernetes.wait(namespace, "first", running)["spec"]["nodeName"] == kubernetes.nodes[-1]
+        kubernetes.apply(pod("second", resources=gpu), namespace=namespace)
+
+        def told(found: Object) -> bool:
+            conditions = found["status"].get("conditions", [])
+            return any("Insufficient nvidia.com/gpu" in condition.get("message", "") for condition in conditions)
+
+        assert kubernetes.wait(namespace, "second", told)["status"]["phase"] == "Pending"
+
+
+def test_the_notebook_image_runs_with_an_arbitrary_uid_and_nothing_writable_but_its_home(
+    kubernetes: Kubernetes, namespace: str
+) -> None:
+    strict = {"runAsUser": 1234567, "runAsGroup": 0, "allowPrivilegeEscalation": False}
+    strict |= {"readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    home = ("home", {"emptyDir": {}}, "/home/jovyan")
+    kubernetes.apply(
+        pod("strict", NOTEBOOK, volumes=[home], args=["sleep", "60"], securityContext=strict), namespace=namespace
+    )
+    kubernetes.wait(namespace, "strict", running)
+    assert kubernetes.exec(namespace, "strict", "jupyterhub-singleuser", "--version").strip()
+    assert kubernetes.exec(namespace, "strict", "id", "-u").strip() == "1234567"
+
+
+def test_a_repository_that_is_mounted_after_the_start_is_seen_through_host_to_container(
+    kubernetes: Kubernetes, namespace: str
+) -> None:
+    kubernetes.need_own("/cvmfs on the nodes")
+    node = kubernetes.nodes[-1]
+    volume = ("cvmfs", {"hostPath": {"path": "/cvmfs"}}, "/cvmfs")
+    with cvmfs("kubernetes"):
+        kubernetes.apply(
+            pod("sees", node=node, volumes=[(*volume, "HostToContainer")]),
+            pod("blind", node=node, volumes=[volume]),
+            namespace=namespace,
+        )
+        for name in ("sees", "blind"):
+            kubernetes.wait(namespace, name, running)
+        assert mounted("kubernetes", node) == []
+        assert kubernetes.exec(namespace, "sees", "cat", "/cvmfs/sft.cern.ch/NAME").strip() == "sft.cern.ch"
+        assert mounted("kubernetes", node) == ["sft.cern.ch"]
+        with pytest.raises(RuntimeError, match="Too many levels of symbolic links"):
+            kubernetes.exec(namespace, "blind", "cat", "/cvmfs/lpnhe.in2p3.fr/NAME")
+
+
+@pytest.mark.timeout(240)
+def test_a_node_whose_kubelet_dies_is_not_ready_and_comes_back(kubernetes: Kubernetes, namespace: str) -> None:
+    node = kubernetes.nodes[-1]
+    kubernetes.silence(node)
+    kubernetes.kubectl("wait", "--for=condition=Ready=Unknown", f"node/{node}", "--timeout=60s")
+    kubernetes.revive()
+    kubernetes.apply(pod("again", node=node), namespace=namespace)
+    kubernetes.wait(namespace, "again", running)
