@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..contracts.text import Localized, Text
 from ..federation import registry, signing
-from ..federation.agent import KEY_FILE
+from ..federation.signing import KEY_FILE
 from ..settings.federation import FederationSite
 from .at_portal import member, note, now, own_key, portal, reason_option, tell_portal, with_database
 from .common import USAGE, config_option, fail, load_or_fail, say

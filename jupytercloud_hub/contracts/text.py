@@ -112,6 +112,6 @@ class Localized:
         return {
             "anyOf": [
                 {"type": "string"},
-                {"type": "object", "properties": languages, "additionalProperties": False},
+                {"type": "object", "properties": languages, "additionalProperties": False, "minProperties": 1},
             ]
         }

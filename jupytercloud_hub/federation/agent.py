@@ -31,7 +31,6 @@ from . import signing
 
 log = logging.getLogger("jupytercloud")
 
-KEY_FILE = "site-key.pem"
 NOTICES_FILE = "site-notices.json"
 DEADLINE = 10.0
 """Seconds that a heartbeat may take as a whole."""
@@ -51,7 +50,7 @@ def site_key(settings: Settings) -> Ed25519PrivateKey:
     portal = settings.federation.portal if settings.federation else None
     if portal is not None and portal.key is not None:
         return signing.private_key(portal.key.read(settings.folder))
-    return signing.kept_key(settings.state_folder / KEY_FILE)
+    return signing.kept_key(settings.state_folder / signing.KEY_FILE)
 
 
 def read_notices(folder: Path) -> Notices:

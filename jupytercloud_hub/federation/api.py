@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +14,7 @@ from ..contracts.person import Person
 from ..contracts.text import Text
 from ..hubapi import HubApiError
 from ..settings.configure.federation import EXPLAIN_SCOPE, HOME_SITES_SCOPE
-from ..web.errors import PublicError
+from ..web.errors import PublicError, not_found
 from ..web.handlers import ApiHandler
 from . import homes, registry, signing
 from .api_models import (
@@ -26,15 +27,45 @@ from .api_models import (
     Status,
     TransitionItem,
 )
+from .openapi import document
 from .service import FederationService
 
 PAGE = 200
+LONGEST_ARGUMENT = 300
 
 
 class FederationApi(ApiHandler):
     """What the API's handlers share."""
 
     service: FederationService
+
+    async def prepare(self) -> None:
+        if "%00" in (self.request.uri or ""):  # PostgreSQL keeps no such text
+            raise PublicError(400, "bad-address", Text("This can't be read"), Text("The address contains a null."))
+        await super().prepare()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", ", ".join(self.allowed_methods()))  # RFC 9110 §15.5.6
+        super().write_error(status_code, **kwargs)
+
+    @classmethod
+    def allowed_methods(cls) -> list[str]:
+        """Return the HTTP methods that the address takes."""
+        return [
+            name
+            for name in cls.SUPPORTED_METHODS
+            if getattr(cls, name.lower()) is not getattr(ApiHandler, name.lower())
+        ]
+
+    def argument(self, name: str) -> str:
+        """Return a parameter of the query, empty where it is not given. Raises `PublicError` 400 for a long one."""
+        value = self.get_query_argument(name, "")
+        if len(value) > LONGEST_ARGUMENT:
+            raise PublicError(
+                400, "too-long", Text("This can't be read"), Text("The parameter {name} is too long.", name=name)
+            )
+        return value
 
     def demand(self, *scopes: str) -> None:
         """Let in whoever holds one of the scopes, and the portal's administrators. Raises `PublicError` 403."""
@@ -90,7 +121,7 @@ class ExplainApi(FederationApi):
     """``GET api/v1/explain?user=&profile=&site=``: where somebody would be sent, and why not elsewhere."""
 
     async def get(self) -> None:
-        user = self.get_query_argument("user", "")
+        user = self.argument("user")
         link = GoLink("", self._name("site"), self._name("profile"))
         if user and user != self.who:
             self.demand(EXPLAIN_SCOPE)
@@ -112,7 +143,7 @@ class ExplainApi(FederationApi):
         )
 
     def _name(self, argument: str) -> str | None:
-        value = self.get_query_argument(argument, "")
+        value = self.argument(argument)
         if value and not NAME.fullmatch(value):
             raise PublicError(
                 400,
@@ -131,8 +162,8 @@ class HomeSitesApi(FederationApi):
         async with self.service.database.session() as session:
             rows, more = await homes.listed(
                 session,
-                site=self.get_query_argument("site", "") or None,
-                after=self.get_query_argument("after", ""),
+                site=self.argument("site") or None,
+                after=self.argument("after"),
                 limit=PAGE,
             )
         self.write_model(HomeSitePage(items=tuple(home_item(row) for row in rows), next=more))
@@ -155,7 +186,7 @@ class HomeSiteApi(FederationApi):
         body = self.json_body(HomeSiteBody)
         if body.site not in self.service.board.known:
             raise PublicError(
-                400, "no-such-site", Text("There is no such site"), Text("No site is called {site}.", site=body.site)
+                404, "no-such-site", Text("There is no such site"), Text("No site is called {site}.", site=body.site)
             )
         now = self.service.now()
         async with self.service.database.session() as session:
@@ -176,7 +207,7 @@ class HomeSiteApi(FederationApi):
             if found is None:
                 raise _no_home(user)
             await homes.forget(session, username=user)
-            why = self.get_query_argument("reason", "")
+            why = self.argument("reason")
             entry = registry.Audited(
                 self.service.now(), self.who, "home-site remove", homes.key_of(found.person, user), why
             )
@@ -294,7 +325,30 @@ class HeartbeatsApi(FederationApi):
         return heartbeat
 
 
+class OpenApi(FederationApi):
+    """``GET api/v1/openapi.json``: this API, described."""
+
+    anonymous = True
+
+    def get(self) -> None:
+        self.write_json(document(self.service.context.prefix))
+
+
+class NoSuchApi(FederationApi):
+    """Any other address of the API."""
+
+    anonymous = True
+
+    async def prepare(self) -> None:
+        raise not_found()
+
+    def check_xsrf_cookie(self) -> None:
+        """There is nothing here to forge."""
+
+
+LAST: tuple[Any, ...] = (r"api/.*", NoSuchApi)
 HANDLERS: list[tuple[Any, ...]] = [
+    (r"api/v1/openapi\.json", OpenApi),
     (r"api/v1/status", StatusApi),
     (r"api/v1/explain", ExplainApi),
     (r"api/v1/home-sites", HomeSitesApi),

@@ -3,84 +3,114 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, WithJsonSchema
 
 from ..contracts.heartbeat import Notice
 from ..contracts.model import Model
 from ..contracts.text import Localized
 from ..contracts.units import Duration
-from ..settings.federation import Failover, Names
+from ..settings.federation import Failover
 from ..settings.site import Address
 
-Reason = Annotated[str, Field(max_length=500)]
+Word = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
+Reason = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]
 Key = Annotated[str, Field(min_length=51, max_length=51, pattern=r"^ed25519:[A-Za-z0-9_-]{43}$")]
 
 
-class Announcement(Model):
+LONGEST = timedelta(days=365)
+LASTS = {"type": "string", "pattern": r"^[1-9][0-9]{0,2} (s|min|h|d)$", "examples": ["90 s", "30 min", "2 h", "1 d"]}
+ADDRESS = {
+    "type": "string",
+    "pattern": r"^https://[a-z][a-z0-9]{0,20}(\.[a-z][a-z0-9]{0,20}){1,4}/$",
+    "examples": ["https://reims.example.fr/"],
+    "description": "https; a path, ending in a slash, is allowed too.",
+}
+FAILOVER = {
+    "anyOf": [
+        {
+            "type": "object",
+            "properties": {"policy": {"enum": ["wait", "empty-home"]}},
+            "required": ["policy"],
+            "additionalProperties": False,
+        },
+        {
+            "type": "object",
+            "properties": {
+                "policy": {"const": "partner"},
+                "partners": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            },
+            "required": ["policy", "partners"],
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
+class Body(Model):
+    """What is sent: no type is guessed."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Announcement(Body):
     """Drain or maintenance: what people are told, and until when. With neither end, until it is taken back."""
 
     message: Localized | None = None
     """What the operator says to people, in one or both languages."""
     until: AwareDatetime | None = None
     """End."""
-    lasts: Duration | None = None
-    """Time until the end, instead of ``until``."""
+    lasts: Annotated[Duration, WithJsonSchema(LASTS)] | None = None
+    """Time until the end, such as ``2 h``."""
     reason: Reason = ""
     """For the audit trail."""
 
-    @model_validator(mode="after")
-    def _one_end(self) -> Announcement:
-        if self.until and self.lasts:
-            raise ValueError("until and lasts are not given both")
-        return self
-
     def notice(self, now: datetime) -> Notice:
-        """Return the notice with its end."""
-        longest = timedelta(days=365)
-        until = now + min(self.lasts, longest) if self.lasts is not None else self.until
-        return Notice(message=self.message, until=until)
+        """Return the notice; its end is the earlier of the two given, at most a year from now."""
+        ends = [now + min(self.lasts, LONGEST)] if self.lasts is not None else []
+        ends += [min(self.until, now + LONGEST)] if self.until is not None else []
+        return Notice(message=self.message, until=max(now, min(ends)) if ends else None)
 
 
-class SiteBody(Model):
+class SiteBody(Body):
     """A site to register, or what is to change about it."""
 
-    url: Address
+    url: Annotated[Address, WithJsonSchema(ADDRESS)]
     """Public address of the site's hub with its base path."""
     title: Localized | None = None
     """Name for people."""
     weight: float = Field(default=1.0, gt=0, le=1_000_000, allow_inf_nan=False)
     """Its places, as long as heartbeats do not tell the free ones."""
-    profiles: Names = ()
+    profiles: tuple[Word, ...] = ()
     """Profiles that the site offers, as long as heartbeats do not tell them."""
-    failover: Failover | None = None
+    failover: Annotated[Failover, WithJsonSchema(FAILOVER)] | None = None
     """What happens to people at home here while the site is away."""
-    operators: Names = ()
+    operators: tuple[Word, ...] = ()
     """Users or ``group:NAME`` of the portal who may drain the site or announce maintenance."""
     reason: Reason = ""
     """For the audit trail."""
 
 
-class HomeSiteBody(Model):
+class HomeSiteBody(Body):
     """A person's home site, set by an operator."""
 
     site: Annotated[str, Field(min_length=1, max_length=64)]
-    """The site's name."""
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    """The site's name; one that is not known is refused (400)."""
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
     """Why it is set or moved; shown to the person."""
 
 
-class JoinBody(Model):
+class JoinBody(Body):
     """A site that brings its public key for the first time."""
 
-    token: Annotated[str, Field(min_length=20, max_length=100)]
+    token: Annotated[str, Field(min_length=20, max_length=100, pattern=r"^[0-9a-f]+$")]
     """The join token, as ``jupytercloud sites add`` printed it at the portal."""
     key: Key
     """The site's public key."""
 
 
-class KeyBody(Model):
+class KeyBody(Body):
     """A site's next public key."""
 
     key: Key
@@ -198,6 +228,13 @@ class HomeSitePage(Model):
     """What to give as ``after`` for the next page; null: this was the last."""
 
 
+class SitePage(Model):
+    """All sites as operators see them."""
+
+    items: tuple[SiteDetails, ...]
+    """The sites."""
+
+
 class JoinToken(Model):
     """A join token, shown once."""
 
@@ -263,6 +300,3 @@ class Error(Model):
 
     error: ErrorDetail
     """What went wrong."""
-
-
-JsonSchema = dict[str, Any]

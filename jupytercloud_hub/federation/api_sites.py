@@ -20,6 +20,7 @@ from .api_models import (
     KeyBody,
     SiteBody,
     SiteDetails,
+    SitePage,
 )
 from .board import Known
 from .health import Order
@@ -71,9 +72,8 @@ class SiteList(SitesApi):
 
     def get(self) -> None:
         self.demand(SITES_SCOPE)
-        self.write_json(
-            {"items": [self.details(name, k).model_dump(mode="json") for name, k in self.service.board.known.items()]}
-        )
+        items = tuple(self.details(name, known) for name, known in self.service.board.known.items())
+        self.write_model(SitePage(items=items))
 
 
 class OneSite(SitesApi):
@@ -111,7 +111,7 @@ class OneSite(SitesApi):
             raise _of_the_file(name)
         async with self.service.database.session() as session:
             await registry.remove_site(session, name)
-            await self.note(session, "site remove", name, self.get_query_argument("reason", "")[:500])
+            await self.note(session, "site remove", name, self.argument("reason"))
         await self.service.sync()
         self.set_status(204)
 
@@ -134,9 +134,10 @@ class SiteOrder(SitesApi):
     async def delete(self, name: str, what: str) -> None:
         known = self.known(name)
         self.demand_operator(known)
+        reason = self.argument("reason")
         async with self.service.database.session() as session:
             if await registry.remove_order(session, name, KINDS[what]):
-                await self.note(session, f"{what} end", name, self.get_query_argument("reason", "")[:500])
+                await self.note(session, f"{what} end", name, reason)
         await self.service.sync()
         self.set_status(204)
 
@@ -259,7 +260,7 @@ class AuditApi(SitesApi):
     async def get(self) -> None:
         self.demand(SITES_SCOPE)
         async with self.service.database.session() as session:
-            entries = await registry.audit(session, target=self.get_query_argument("target", "") or None)
+            entries = await registry.audit(session, target=self.argument("target") or None)
         self.write_model(
             AuditPage(
                 items=tuple(AuditEntry(at=e.at, who=e.who, what=e.what, target=e.target, why=e.why) for e in entries)

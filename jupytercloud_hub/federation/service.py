@@ -99,11 +99,12 @@ class FederationService(Service):
 
     def handlers(self) -> list[tuple[Any, ...]]:
         from .api import HANDLERS as API
+        from .api import LAST
         from .api_sites import HANDLERS as SITES
         from .go import GoHandler
         from .pages import HANDLERS as PAGES
 
-        return [(r"go/.*", GoHandler), *API, *SITES, *PAGES]
+        return [(r"go/.*", GoHandler), *API, *SITES, LAST, *PAGES]
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
         states = {name: known.shown.state.value for name, known in self.board.known.items()}

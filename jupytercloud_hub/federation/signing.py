@@ -36,6 +36,9 @@ CLOCK_SKEW = 30.0
 KEY_PREFIX = "ed25519:"
 MAX_TOKEN = 4096
 
+KEY_FILE = "site-key.pem"
+"""A site's private key, in its state folder."""
+
 
 class SignatureRefused(Exception):
     """A token that does not prove what it should; ``code`` is a stable word for metrics and for the site's log."""

@@ -10,10 +10,12 @@ import json
 import time
 from pathlib import Path
 
-from jupytercloud_hub.federation.rendezvous import score
+from jupytercloud_hub.federation.rendezvous import order
 
-WEIGHTS = {f"site{number}": 10.0 + 10 * number for number in range(10)}
+PLACES = (380, 120, 110, 120, 100, 150, 100, 200, 90, 130)
+WEIGHTS = {f"site{number}": float(places) for number, places in enumerate(PLACES)}
 GONE = "site4"
+REST = {site: weight for site, weight in WEIGHTS.items() if site != GONE}
 
 
 def main() -> None:
@@ -27,11 +29,10 @@ def main() -> None:
     begun = time.process_time()
     for number in range(options.people):
         person = f"person-{number}@univ-example.fr"
-        first, second = sorted(((score(person, site, weight), site) for site, weight in WEIGHTS.items()))[:-3:-1]
-        counts[first[1]] += 1
-        best = second[1] if first[1] == GONE else first[1]
-        after[best] += 1
-        moved_without_need += first[1] != GONE and best != first[1]
+        first, then = order(person, WEIGHTS.items())[0], order(person, REST.items())[0]
+        counts[first] += 1
+        after[then] += 1
+        moved_without_need += first not in (GONE, then)
     took = time.process_time() - begun
     total, rest = sum(WEIGHTS.values()), sum(WEIGHTS.values()) - WEIGHTS[GONE]
     rows = []
@@ -42,7 +43,10 @@ def main() -> None:
         rows.append({"site": site, "weight": weight, "people": counts[site], "off": off, "off_after": off_after})
         print(f"{site:>6}  {weight:>6.0f}  {counts[site]:>7}  {off:>7.2%}  {after[site]:>13}  {off_after:>7.2%}")
     worst = max(abs(row[key]) for row in rows for key in ("off", "off_after"))
-    print(f"worst {worst:.2%}; moved without need: {moved_without_need}; {took / options.people * 1e6:.1f} µs CPU a person")
+    print(
+        f"worst {worst:.2%}; moved without need: {moved_without_need}; "
+        f"{took / options.people * 1e6 / 2:.1f} µs CPU a decision"
+    )
     if options.json:
         options.json.write_text(json.dumps({"rows": rows, "worst": worst, "moved_without_need": moved_without_need}))
     raise SystemExit(0 if moved_without_need == 0 and (worst < 0.01 or options.people < 1_000_000) else 1)

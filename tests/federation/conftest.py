@@ -11,11 +11,11 @@ import httpx
 import pytest
 from jupyterhub.services.auth import HubAuth
 from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
 
 from jupytercloud_hub.federation.service import FederationService
 from jupytercloud_hub.settings import Settings, load
 from jupytercloud_hub.web.context import ServiceContext
-from tests.support.ports import free_port
 
 PREFIX = "/portal/services/federation/"
 
@@ -29,7 +29,7 @@ class FakeSite:
         self.open = 0
         self.most_open = 0
         self._server: asyncio.Server | None = None
-        self.port = free_port()
+        self.port = 0  # chosen at the first start, and kept
 
     @property
     def url(self) -> str:
@@ -37,6 +37,7 @@ class FakeSite:
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._answer, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def kill(self) -> None:
         if self._server:
@@ -200,10 +201,11 @@ class Clock:
 
 
 async def start_service(
-    settings: Settings, hub: KnownHub, clock: Clock, port: int = 0
+    settings: Settings, hub: KnownHub, clock: Clock, port: int = 0, **more: Any
 ) -> tuple[FederationService, HTTPServer, int]:
     """Start a federation service in this process."""
-    port = port or free_port()
+    sockets = bind_sockets(port, "127.0.0.1")
+    port = sockets[0].getsockname()[1]
     context = ServiceContext(
         name="federation",
         prefix=PREFIX,
@@ -213,20 +215,20 @@ async def start_service(
         base_url="/portal/",
         cookie_secret=b"k" * 32,
     )
-    service = FederationService(settings, context, clock)
+    service = FederationService(settings, context, clock, **more)
     application = service.application()
     application.settings["hub_auth"] = hub
     await service.start()
     server = HTTPServer(application, xheaders=True)
-    server.listen(port, "127.0.0.1")
+    server.add_sockets(sockets)
     return service, server, port
 
 
 @contextlib.asynccontextmanager
-async def portal_of(path: Path, clock: Clock | None = None, port: int = 0) -> AsyncIterator[Portal]:
+async def portal_of(path: Path, clock: Clock | None = None, port: int = 0, **more: Any) -> AsyncIterator[Portal]:
     """A portal of a settings file, whose hub is `KnownHub`."""
     hub = KnownHub(PEOPLE)
-    service, server, port = await start_service(load(path), hub, clock or Clock(), port)
+    service, server, port = await start_service(load(path), hub, clock or Clock(), port, **more)
     portal = Portal(service, hub, port)
     try:
         yield portal
