@@ -14,6 +14,7 @@ from ..contracts.text import Text
 from .checks import cross_checks
 from .model import Settings
 from .problems import Key, Problem, SettingsError, as_written, nearest_key, one_for_each_place, rule_of, shown
+from .shared import SharedCatalogue, SharedError
 
 _Marks = dict[Key, tuple[int, int]]
 
@@ -38,21 +39,59 @@ def parse(text: str, path: Path) -> Settings:
     """Return the settings that a text holds; ``path`` is where it came from."""
     data, marks = _read(text, path)
     wrong: list[Problem] = []
+    shared = path  # the file that holds the profiles
+    if isinstance(data.get("profiles"), dict):
+        shared, marks = _shared_profiles(data, marks, path)
     if data.pop("file", None) is not None:  # what `Settings` keeps there is not the file's to say
         wrong.append(_problem(path, {"type": "extra_forbidden", "loc": ("file",)}, marks))
     try:
         settings = Settings.model_validate({**data, "file": path})
     except ValidationError as error:
         details = [dict(detail) for detail in error.errors(include_url=False)]
-        wrong += [_problem(path, detail, marks) for detail in one_for_each_place(details, marks)]
+        wrong += [
+            _problem(shared if detail["loc"][:1] == ("profiles",) else path, detail, marks)
+            for detail in one_for_each_place(details, marks)
+        ]
         raise SettingsError(_sorted(wrong)) from None
     wrong += [
-        Problem(str(path), *_mark(marks, key), key, shown(Settings, key, _at(data, key)), rule, hint)
+        Problem(
+            str(shared if key[:1] == ("profiles",) else path),
+            *_mark(marks, key),
+            key,
+            shown(Settings, key, _at(data, key)),
+            rule,
+            hint,
+        )
         for key, rule, hint in cross_checks(settings)
     ]
     if wrong:
         raise SettingsError(_sorted(wrong))
     return settings
+
+
+def _shared_profiles(data: dict[str, Any], marks: _Marks, path: Path) -> tuple[Path, _Marks]:
+    """Put a shared catalogue's profiles into ``data``; return its path, and the marks with its own."""
+    here: Key = ("profiles",)
+    try:
+        where = SharedCatalogue.model_validate(data["profiles"])
+    except ValidationError as error:
+        details = [{**detail, "loc": (*here, *detail["loc"])} for detail in error.errors(include_url=False)]
+        raise SettingsError(_sorted([_problem(path, dict(detail), marks) for detail in details])) from None
+    site = data.get("site")
+    state = site.get("state", "state") if isinstance(site, dict) else "state"
+    folder = path.resolve().parent
+    try:
+        text, place = where.read(folder, folder / str(state))
+    except SharedError as error:
+        raise SettingsError([Problem(str(path), *_mark(marks, here), here, "", error.text)]) from None
+    theirs, their_marks = _read(text, place)
+    others = sorted(str(key) for key in theirs if key != "profiles")
+    if others:
+        rule = Text("a shared catalogue has the one key profiles")
+        raise SettingsError([Problem(str(place), *_mark(their_marks, (others[0],)), (others[0],), "", rule)])
+    data["profiles"] = theirs.get("profiles", [])
+    own = {key: mark for key, mark in marks.items() if key[:1] != here}
+    return place, {**own, **their_marks}
 
 
 def _read(text: str, path: Path) -> tuple[dict[str, Any], _Marks]:

@@ -14,6 +14,7 @@ from .auth import AuthSettings
 from .culling import CullingSettings
 from .federation import FederationSettings
 from .quotas import QuotasSettings
+from .shared import or_shared
 from .site import DatabaseSettings, PrivacySettings, SiteSettings
 from .spawner import SpawnerSettings
 
@@ -27,7 +28,7 @@ class Settings(Model):
     """Federated login; without it the hub keeps the authenticator that ``jupyterhub_config.py`` sets."""
     institutions: tuple[Institution, ...] = ()
     """Home organizations whose people may come in, and what each may do."""
-    profiles: Profiles = ()
+    profiles: Profiles = Field(default=(), json_schema_extra=or_shared)
     """What people can start."""
     spawner: SpawnerSettings | None = None
     """Where servers run: this machine, Docker Swarm or Kubernetes."""
