@@ -14,7 +14,7 @@ from typing import IO
 import click
 
 from ..contracts.text import Text
-from ..demo import files, keeper, node
+from ..demo import folder, keeper, node
 from ..demo.plan import Plan, free_run, taken_ports
 from .common import USAGE, WRONG, fail, say
 
@@ -84,10 +84,10 @@ def _claim(plan: Plan, reset: bool) -> IO[str]:
     except node.NodeMissingError as error:
         fail(str(error))
     try:
-        files.claim(plan.state, reset=False)
-    except files.NotOursError as error:
+        folder.claim(plan.state, reset=False)
+    except folder.NotOursError as error:
         fail(error.text, USAGE)
-    lock = (plan.state / files.MARK).open("r+")
+    lock = (plan.state / folder.MARK).open("r+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -101,7 +101,7 @@ def _claim(plan: Plan, reset: bool) -> IO[str]:
         )
         fail(Text("taken: {ports}. Nothing was started; {way_out}.", ports=listed, way_out=say(way_out)))
     if reset:
-        files.claim(plan.state, reset=True)
+        folder.claim(plan.state, reset=True)
     return lock
 
 

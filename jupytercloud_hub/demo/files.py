@@ -13,50 +13,15 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..contracts.text import Text
 from ..federation import signing
-from ..federation.agent import KEY_FILE
 from . import node, people
 from .plan import AFFILIATIONS, GROUP, GROUP_ENTITLEMENT, HOME_ORGANIZATIONS, HOST, Plan
 from .pycoa import made_up_data
 
-MARK = ".jupytercloud-demo"
-"""A file that says that a folder is the demo's own: nothing else is ever reset."""
-KEPT_BY_RESET = ("node", "npm-cache")
 SITE_TITLES = {
     "paris-saclay": {"fr": "Paris-Saclay", "en": "Paris-Saclay"},
     "grenoble": {"fr": "Grenoble", "en": "Grenoble"},
 }
-
-
-class NotOursError(Exception):
-    """The folder holds something else than a demo's state."""
-
-    def __init__(self, text: Text) -> None:
-        self.text = text
-        super().__init__(str(text))
-
-
-def claim(state: Path, *, reset: bool) -> None:
-    """Make the state folder, or make sure that it is a demo's; with ``reset`` empty it.
-
-    Raises `NotOursError` for a folder with other things in it.
-    """
-    if state.exists() and not state.is_dir():
-        raise NotOursError(Text("{path} is a file; --state takes a folder", path=str(state)))
-    if state.is_dir() and any(state.iterdir()) and not (state / MARK).exists():
-        raise NotOursError(Text("{path} holds something else than a demo: nothing was touched", path=str(state)))
-    state.mkdir(parents=True, exist_ok=True)
-    state.chmod(0o700)
-    (state / MARK).touch()
-    if reset:
-        for entry in state.iterdir():
-            if entry.name == MARK or entry.name in KEPT_BY_RESET:
-                continue
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
 
 
 def write(plan: Plan, node_place: Path) -> None:
@@ -156,7 +121,7 @@ def _site(plan: Plan, name: str) -> dict[str, str]:
     """A site as the portal knows it; the key of its heartbeats is made here, so that the first one is believed."""
     state = plan.folder(name) / "state"
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    key = signing.public_text(signing.kept_key(state / KEY_FILE))
+    key = signing.public_text(signing.kept_key(state / signing.KEY_FILE))
     return {"name": name, "url": plan.hub(name).url, "key": key}
 
 

@@ -132,28 +132,28 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_reset_forgets_everything_but_the_node_packages(tmp_path: Path) -> None:
-    from jupytercloud_hub.demo import files
+    from jupytercloud_hub.demo import folder
 
     state = tmp_path / "state"
-    files.claim(state, reset=False)
+    folder.claim(state, reset=False)
     for name in ("node/x", "grenoble/state", "logs"):
         (state / name).mkdir(parents=True)
     outside = tmp_path / "outside"
     outside.mkdir()
     (state / "link").symlink_to(outside)
-    files.claim(state, reset=True)
-    assert sorted(entry.name for entry in state.iterdir()) == [files.MARK, "node"]
+    folder.claim(state, reset=True)
+    assert sorted(entry.name for entry in state.iterdir()) == [folder.MARK, "node"]
     assert outside.is_dir()
 
 
 def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
     import fcntl
 
-    from jupytercloud_hub.demo import files
+    from jupytercloud_hub.demo import folder
 
     state = tmp_path / "state"
-    files.claim(state, reset=False)
-    with (state / files.MARK).open("r+") as lock:
+    folder.claim(state, reset=False)
+    with (state / folder.MARK).open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         code, printed = run_to_the_end(state)
     assert code == 1
