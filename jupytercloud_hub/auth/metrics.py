@@ -6,12 +6,12 @@ from prometheus_client import Counter, Histogram
 
 LOGINS = Counter(
     "jupytercloud_auth_logins",
-    "Logins that came to an end, by outcome (accepted, refused, failed) and reason.",
+    "Logins that came to an end, by outcome (accepted, refused, failed, emergency) and reason.",
     ["outcome", "reason"],
 )
 REFRESHES = Counter(
     "jupytercloud_auth_refreshes",
-    "Re-authorisations of people, by outcome (confirmed, changed, refused, unreachable, login-needed).",
+    "Re-authorisations of people, by outcome (confirmed, refused, unreachable, login-needed, emergency).",
     ["outcome"],
 )
 PROVIDER_SECONDS = Histogram(

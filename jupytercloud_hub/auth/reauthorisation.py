@@ -17,6 +17,7 @@ from ..contracts.text import Text
 from ..identity import Refused, Subject
 from ..identity.refusal import Reason
 from . import metrics
+from .breakglass import still_counts
 from .oidc.errors import GrantRefused, ProviderMisconfigured, ProviderUnavailable, TokenRefused
 from .oidc.party import Tokens, Verified
 from .sessions import end_sessions, stop_servers
@@ -52,6 +53,9 @@ class Reauthoriser:
 
     async def _refresh(self, user: Any) -> Answer:
         auth_state = await user.get_auth_state()
+        emergency = still_counts(auth_state, time.time())
+        if emergency is not None:
+            return self._counted("emergency", emergency)
         if not auth_state or "id_claims" not in auth_state:
             return self._counted("login-needed", False)
         try:

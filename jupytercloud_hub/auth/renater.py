@@ -16,6 +16,7 @@ from ..identity.institutions import any_matches
 from ..storage import Database
 from ..web.hub_pages import hub_handlers
 from .backchannel import BackchannelLogoutHandler
+from .breakglass import BreakGlassHandler
 from .handlers import LoggedOutHandler, RenaterCallbackHandler, RenaterLoginHandler, RenaterLogoutHandler
 from .oidc.discovery import ProviderMetadata
 from .oidc.errors import OidcError
@@ -99,6 +100,7 @@ class RenaterAuthenticator(RenaterTraits):
             (r"/oidc/logged-out", LoggedOutHandler),
             (r"/oidc/backchannel-logout", BackchannelLogoutHandler),
             (r"/oidc/step-up", StepUpHandler),
+            (r"/oidc/break-glass", BreakGlassHandler),
             (r"/oidc/organizations", OrganizationsHandler),
             *hub_handlers(),
             (rf"/{PREFIX}/(accessibility|privacy)", StatementHandler),

@@ -13,6 +13,7 @@ from ..identity import PRESETS, Policy
 from ..settings.auth import check_issuer
 from ..settings.site import PrivacySettings, SiteSettings
 from . import metrics
+from .breakglass import Tries
 from .oidc.client import ClientCredentials
 from .oidc.http import ProviderClient
 from .oidc.party import RelyingParty
@@ -261,6 +262,22 @@ class RenaterTraits(OAuthenticator):
         """,
     )
 
+    break_glass_user = Unicode(
+        config=True,
+        help="""
+        Username of the administrator who may come in by password while the provider does not answer.
+
+        Empty: nobody, and ``/hub/oidc/break-glass`` is a 404. Each try is in the log, level critical.
+        """,
+    )
+
+    break_glass_password = Unicode(
+        config=True,
+        help="""
+        What ``jupytercloud identity break-glass`` printed for the emergency password (never the password).
+        """,
+    )
+
     site_settings = Dict(
         config=True,
         help="""
@@ -270,6 +287,7 @@ class RenaterTraits(OAuthenticator):
     privacy = Dict(config=True, help="""``privacy:`` of ``jupytercloud.yaml``, for the privacy page.""")
 
     party = AnyTrait(help="""The relying party; made when first needed.""")
+    break_glass_tries = AnyTrait(help="""How often the emergency password was tried lately.""")
     used_states = AnyTrait(help="""Logins that have ended.""")
 
     # What JupyterHub and oauthenticator leave off is on: see the measurements in docs/explanation.
@@ -296,6 +314,10 @@ class RenaterTraits(OAuthenticator):
     @default("login_service")
     def _login_service(self) -> str:
         return "RENATER" if self.preset == "renater" else "OpenID Connect"
+
+    @default("break_glass_tries")
+    def _break_glass_tries(self) -> Tries:
+        return Tries()
 
     @default("used_states")
     def _used_states(self) -> UsedStates:

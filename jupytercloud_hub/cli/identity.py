@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..auth.breakglass import hash_password
 from ..auth.store import Store
 from ..contracts.text import Text
 from ..identity import Decision, Policy, Subject, decide
@@ -21,6 +22,7 @@ from ..storage import Database
 from .common import USAGE, WRONG, config_option, fail, json_option, load_or_fail, print_json, print_table, say
 
 T = TypeVar("T")
+SHORTEST_PASSWORD = 16
 IMPORTED_KINDS = ("eppn", "unique_id", "voperson_id", "subject")
 
 
@@ -124,6 +126,21 @@ def _print(decision: Decision) -> None:
         )
     elif decision.identity is not None:
         click.echo(say(Text("Let in as {username}.", username=decision.identity.username)))
+
+
+@command.command("break-glass")
+@click.password_option("--password", help="The emergency password; asked for where it is not given.")
+def break_glass(password: str) -> None:
+    """Print what stands in the configuration for the emergency login's password.
+
+    \b
+    Example:
+      jupytercloud identity break-glass > secrets/break-glass
+      # jupytercloud.yaml: auth: {break_glass: {user: admin, password: {file: secrets/break-glass}}}
+    """
+    if len(password) < SHORTEST_PASSWORD:
+        fail(Text("an emergency password needs {count} characters", count=SHORTEST_PASSWORD), USAGE)
+    click.echo(hash_password(password))
 
 
 @command.command()

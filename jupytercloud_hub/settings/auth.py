@@ -55,6 +55,15 @@ class MfaSettings(Model):
     """How long it counts."""
 
 
+class BreakGlassSettings(Model):
+    """The emergency login of one administrator while the provider does not answer."""
+
+    user: str
+    """Her username."""
+    password: Secret
+    """Where the hash is that `jupytercloud identity break-glass` printed."""
+
+
 class AuthSettings(Model):
     """Federated login by OpenID Connect."""
 
@@ -100,6 +109,8 @@ class AuthSettings(Model):
     """Without institutions: let in whoever the provider lets in."""
     mfa: MfaSettings = MfaSettings()
     """For whom a login with two factors is needed."""
+    break_glass: BreakGlassSettings | None = None
+    """The emergency login; without it there is none."""
     refresh_every: Duration = timedelta(minutes=5)
     """How often a person's rights are asked for anew while she is active."""
     unverified_grace: Duration = timedelta(hours=1)

@@ -111,6 +111,13 @@ class Discovery:
         """Where the document is."""
         return f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
 
+    async def probe(self) -> None:
+        """Ask the provider now, whatever is kept. Raises as `metadata` does."""
+        status, document = await self._client.json("discovery", "GET", self.url)
+        if status != 200:
+            raise ProviderMisconfigured("discovery-invalid", f"status {status}")
+        read_metadata(document, self._issuer)
+
     async def metadata(self) -> ProviderMetadata:
         """Return the metadata. Raises `ProviderUnavailable` or `ProviderMisconfigured`."""
         if self._kept is not None and self._now() < self._until:

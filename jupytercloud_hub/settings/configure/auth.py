@@ -63,6 +63,9 @@ def configure_auth(config: Any, settings: Settings, services: Services) -> None:
 
 def _credentials(renater: Any, auth: AuthSettings, settings: Settings) -> None:
     renater.client_id = auth.client_id
+    if auth.break_glass is not None:
+        renater.break_glass_user = auth.break_glass.user
+        renater.break_glass_password = auth.break_glass.password.read(settings.folder)
     renater.basic_auth = auth.client_authentication == "basic"
     if auth.client_secret is not None:
         renater.client_secret = auth.client_secret.read(settings.folder)
