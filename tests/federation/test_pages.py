@@ -162,3 +162,9 @@ async def test_a_teacher_makes_a_link_that_works(portal, sites):
     wrong = await portal.get("links?make=1&kind=git&repository=%22%3E%3Cscript%3E", **FRENCH)
     assert "<script>" not in wrong.text
     assert 'role="alert"' in wrong.text
+
+
+async def test_an_error_page_has_words_whatever_the_query_holds(portal):
+    answer = await portal.get("go/~site=atlantis/hub/?lang=%ff", **ENGLISH)
+    assert answer.status_code == 404
+    assert "no such site" in answer.text
