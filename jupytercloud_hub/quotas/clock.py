@@ -8,6 +8,7 @@ lost while a clock that was set back catches up.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,20 @@ def boot_id() -> str:
         return _BOOT.read_text().strip()
     except OSError:
         return "unknown"
+
+
+def parent_began(now: datetime) -> datetime:
+    """Return when the process that started this one began: the hub, for a service that it manages (Linux only).
+
+    ``now`` where that can't be known.
+    """
+    try:
+        # after the name in brackets, which may hold spaces, the twentieth field is the start: proc(5)
+        fields = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
+        age = float(Path("/proc/uptime").read_text().split()[0]) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return now
+    return now - timedelta(seconds=max(0.0, age))
 
 
 class Clock:

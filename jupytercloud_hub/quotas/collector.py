@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -29,10 +29,6 @@ from .tables import CLOSED, DROPPED, PLACE, RUNNING, Interval
 log = logging.getLogger("jupytercloud.quotas")
 
 UNKNOWN_PROFILE = "unknown"
-HUB_RESTART = timedelta(seconds=60)
-"""A hub that comes back stops the dead servers it finds within this time of starting its services."""
-SHORT_GAP = 3
-"""Heartbeats: within so many, the hub's word on when a server stopped needs no doubt."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ class Look:
 
 
 class Collector:
-    """Looks at one hub; ``began`` is when this process did."""
+    """Looks at one hub; ``hub_back`` is when the hub's process began, or the latest that it can have been."""
 
     def __init__(
         self,
@@ -66,7 +62,7 @@ class Collector:
         settings: Settings,
         metrics: Metrics,
         now: Callable[[], Awaitable[datetime]],
-        began: datetime,
+        hub_back: datetime,
     ) -> None:
         if settings.quotas is None:
             raise ValueError("these settings have no quotas")
@@ -76,14 +72,18 @@ class Collector:
         self._settings: QuotasSettings = settings.quotas
         self._metrics = metrics
         self._now = now
-        self._began = began
+        self._hub_back = hub_back
         self.people: dict[str, Person] = {}
         """Owners of what runs, as the hub described them at the last look."""
 
     async def look(self) -> Look:
         """Read the hub and bring the ledger to what is so. Raises `HubApiError`; nothing is changed then."""
         as_of = await self._now()
-        seen = await self._read()
+        try:
+            seen = await self._read()
+        except HubApiError:
+            self._hub_back = as_of
+            raise
         self.people = {each.person.username: each.person for each in seen.values()}
         async with self._ledger.writing() as session:
             present = await self._ledger.open_ones(session)
@@ -156,13 +156,10 @@ class Collector:
     def _end(self, counted: datetime, stopped: datetime | None, as_of: datetime) -> datetime:
         """Return the end of an interval: the hub's `last_activity` of a stopped server is when it stopped it.
 
-        Except where the hub was away itself: it then stops at its return what had died before, nobody knows
-        when. Nothing is counted then that was not seen.
+        Except where the hub was away since the server was last seen: at its return it stops what it finds dead,
+        and nobody knows since when. Nothing is counted then that was not seen.
         """
-        if stopped is None or not counted <= stopped:
-            return counted
-        gap = stopped - counted
-        if gap > SHORT_GAP * self._settings.heartbeat and stopped >= self._began - HUB_RESTART:
+        if stopped is None or stopped < counted or counted < self._hub_back <= stopped:
             return counted
         return min(stopped, as_of)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from datetime import datetime
 from typing import Any
 
 from ..contracts.admission import Reserve, StartKey
@@ -17,7 +18,7 @@ from ..storage import Database
 from ..web.service import Service
 from . import manage_pages, pages
 from .admission import Admission
-from .clock import Clock
+from .clock import Clock, parent_began
 from .collector import Collector
 from .ledger import Ledger, Prices
 from .metrics import Metrics
@@ -68,7 +69,9 @@ class QuotasService(Service):
         self.admission = Admission(self.ledger, self.reader, self.quotas, self.settings.site)
         self._hub = HubApi(self.context.api_url, self.context.api_token)
         self.clock = Clock(self.ledger, self.now)
-        self.collector = Collector(self.ledger, self._hub, self.settings, self.metrics, self.clock.now, self.now())
+        self.collector = Collector(
+            self.ledger, self._hub, self.settings, self.metrics, self.clock.now, self._hub_began()
+        )
         self.notices = Notices(self.ledger, self.reader, self._person)
         self._last_error: str | None = "the hub was not read yet"
         self._looked = self.now()
@@ -152,6 +155,9 @@ class QuotasService(Service):
             except Exception:
                 log.exception("old intervals were not removed; tried again tomorrow")
             await asyncio.sleep(_DAY_SECONDS)
+
+    def _hub_began(self) -> datetime:
+        return parent_began(self.now()) if self.context.managed else self.now()
 
     def _failed(self, error: str) -> None:
         self._last_error = error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from jupytercloud_hub.contracts.person import Person
 from jupytercloud_hub.hubapi import HubApiError, client
 from jupytercloud_hub.quotas.admission import Admission
-from jupytercloud_hub.quotas.clock import Clock
+from jupytercloud_hub.quotas.clock import Clock, parent_began
 from jupytercloud_hub.quotas.collector import Collector
 from jupytercloud_hub.quotas.ledger import Ledger
 from jupytercloud_hub.quotas.metrics import Metrics
@@ -42,11 +42,11 @@ class World:
         self.notices = Notices(ledger, reader, lambda name: self.collector.people.get(name))
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, hub_back: datetime = T0) -> None:
         self.api = self.hub.api()
         self.clock = Clock(self.ledger, lambda: self.now, lambda: self.passed, "boot")
         metrics = Metrics(CollectorRegistry())
-        self.collector = Collector(self.ledger, self.api, self.settings, metrics, self.clock.now, self.now)
+        self.collector = Collector(self.ledger, self.api, self.settings, metrics, self.clock.now, hub_back)
 
     @property
     def passed(self) -> float:
@@ -146,7 +146,7 @@ async def test_what_died_while_the_hub_was_down_is_counted_to_the_last_heartbeat
     await world.look(1)
     world.now = T0 + minutes(120)
     world.hub.stop("anna", T0 + minutes(120))  # the hub stops at its return what it finds dead
-    world.restart()
+    world.restart(hub_back=world.now)
     await world.look(0.5)
     assert (await sums(world.ledger))["seconds"] == 60
 
@@ -287,3 +287,23 @@ async def test_a_server_that_started_after_the_clock_was_set_is_dated_right(worl
     await world.look()
     await world.look(1)
     assert (await sums(world.ledger))["seconds"] == 120
+
+
+async def test_what_died_while_the_hub_was_away_from_a_service_that_went_on_is_not_guessed_either(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(client, "RETRIES", 0)
+    world.hub.start()
+    await world.look(1)
+    world.hub.away = True
+    with pytest.raises(HubApiError):
+        await world.look(1)
+    world.hub.away = False
+    world.hub.stop("anna", T0 + minutes(2.5))
+    await world.look(1)
+    assert (await sums(world.ledger))["seconds"] == 60
+
+
+def test_the_age_of_the_process_that_started_this_one_is_known():
+    now = datetime.now(UTC)
+    assert timedelta() < now - parent_began(now) < timedelta(days=1)
