@@ -93,7 +93,6 @@ class BaseHandler(HubOAuthenticated, web.RequestHandler):
     def language(self) -> Language:
         """The language of the page: asked for, kept in a cookie, the person's own, the browser's, French."""
         own = ((self.user or {}).get("user_info") or {}).get("jupytercloud") or {}
-        asked = self.request.query_arguments.get("lang", [b""])[-1]  # never refused: error pages ask too
         return negotiate(
             self.request.query_arguments.get("lang", [b""])[-1].decode(errors="replace"),
             self.get_cookie(LANGUAGE_COOKIE),
