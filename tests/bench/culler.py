@@ -300,7 +300,9 @@ async def bench(sizes: Sizes) -> Result:
         async with BenchHub(Path(folder), sizes) as hub:
             for culler in CULLERS:
                 result.cull[culler] = vars(await cull(hub, culler))
-            await hub.start(hub.idle["ours"])
+                print(culler, result.cull[culler], flush=True)
+            running = await hub.running()
+            await hub.start([user for user in hub.idle["ours"] if user not in running])
             await quiet(hub, result)
     return result
 
