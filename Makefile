@@ -13,13 +13,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export npm_config_cache := $(CACHE)/npm
 export JUPYTERCLOUD_NODE_FOLDER := $(CACHE)/node
 
-.PHONY: help demo test lint fix docs bench soak test-engines engines engines-down screenshots clean
+.PHONY: help demo test lint fix docs bench soak test-engines engines engines-up engines-down screenshots clean
 
 help:
 	@echo "make demo          the whole federation on this machine; Ctrl-C ends it"
 	@echo "make test          all tests that need neither root nor Docker"
 	@echo "make lint          ruff, mypy, the layering of the rooms; make fix mends what can be mended"
-	@echo "make test-engines  root: installs and starts the real engines (PostgreSQL…), and tests on them"
+	@echo "make test-engines  root: builds (10 min, once) and starts the real engines (PostgreSQL, Docker Swarm, Kubernetes,"
+	@echo "                   LemonLDAP::NG) and tests on them; make engines-up keeps them up, make engines-down ends them"
 	@echo "make bench         costs beside the peers'"
 	@echo "make screenshots   takes the pictures of the docs anew"
 	@echo "PYTHON=python3.12 VENV=.venv312 make test    on another Python"
@@ -44,11 +45,17 @@ test: $(READY)
 test-engines: $(READY)
 	@test "$$(id -u)" = 0 || { echo "make test-engines starts real engines and installs Debian packages: run it as root"; exit 1; }
 	@tests/engines/install.sh
+	@tests/engines/build.sh
 	@$(BIN)/python -m pytest -m engines $(PYTEST_ARGS)
 
 engines: $(READY)
 	@test "$$(id -u)" = 0 || { echo "make engines installs Debian packages: run it as root"; exit 1; }
 	@tests/engines/install.sh
+	@tests/engines/build.sh
+
+engines-up: engines
+	@tests/engines/swarm.sh up
+	@tests/engines/kubernetes.sh up
 
 engines-down:
 	@tests/engines/down.sh

@@ -7,6 +7,8 @@ packages=(postgresql chromium)
 packages+=(lemonldap-ng liblemonldap-ng-portal-perl libplack-perl libgd-securityimage-perl libimage-magick-perl
   libstring-random-perl libcrypt-openssl-x509-perl libcrypt-openssl-rsa-perl libcrypt-openssl-bignum-perl
   libconvert-pem-perl libio-string-perl libcrypt-urandom-perl libxml-libxml-perl libxml-simple-perl libnet-ldap-perl)
+# What the machines of the Swarm and of the Kubernetes cluster are made with; their own packages stay inside of them.
+packages+=(debootstrap iproute2)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -153,17 +153,17 @@ evictionHard: {memory.available: 200Mi, nodefs.available: 1%, nodefs.inodesFree:
 YAML
 }
 
-# the pause binary as an image, and the tests' images, on the daemon of DOCKER_HOST
-load_pod_images() {
-  docker image inspect local/pause:3.2 >/dev/null 2>&1 ||
-    tar -C "$BUILT/bin" -c pause | docker import --change 'ENTRYPOINT ["/pause"]' - local/pause:3.2 >/dev/null
-  load_images
+# the pause binary as an image, and the tests' images
+load_pod_images() { # N
+  node_docker "$1" image inspect local/pause:3.2 >/dev/null 2>&1 ||
+    tar -C "$BUILT/bin" -c pause | node_docker "$1" import --change 'ENTRYPOINT ["/pause"]' - local/pause:3.2 >/dev/null
+  load_images node_docker "$1"
 }
 
 node_with_docker() { # N
   node_up "$1" "node$1" "$BUILT/bin"
   dockerd_up "$1" --bridge none --iptables=false
-  DOCKER_HOST=$(node_socket "$1") load_pod_images
+  load_pod_images "$1"
 }
 
 kubelet_up() { # N

@@ -17,11 +17,7 @@ NODE_ENVIRONMENT=(HOME=/root LANG=C.UTF-8 PATH=/opt/tools:/usr/local/sbin:/usr/l
 node_folder() { printf '%s' "$RUN/node$1"; }
 node_address() { printf '%s' "$NET.$((10 + $1))"; }
 node_socket() { printf '%s' "unix://$RUN/node$1/engine/docker.sock"; }
-node_docker() {
-  local n=$1
-  shift
-  docker -H "$(node_socket "$n")" "$@"
-}
+node_docker() { node_run "$1" docker -H unix:///engine/docker.sock "${@:2}"; } # the client is the node's own
 
 # A process is remembered with the time of its start: an id that was given to another process is never signalled.
 started_at() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
@@ -45,7 +41,10 @@ node_pid() { remembered "$(node_folder "$1")/pid"; }
 # node_run N COMMAND…: on the node
 node_run() {
   local pid
-  pid=$(node_pid "$1") || die "node $1 of $LAB is not up"
+  pid=$(node_pid "$1") || {
+    log "node $1 of $LAB is not up"
+    return 1
+  }
   shift
   nsenter --target "$pid" --mount --net --uts --pid --ipc -- env -i "${NODE_ENVIRONMENT[@]}" "$@"
 }

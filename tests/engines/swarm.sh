@@ -19,7 +19,7 @@ node_loaded() { # N: node and dockerd with the images
   [ "$1" != 2 ] || options=(--node-generic-resource GPU=1)
   node_up "$1" "node$1"
   dockerd_up "$1" "${options[@]}"
-  DOCKER_HOST=$(node_socket "$1") load_images
+  load_images node_docker "$1"
 }
 
 up() {

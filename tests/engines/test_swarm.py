@@ -6,9 +6,10 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from docker.types import EndpointSpec, Resources, RestartPolicy
+from docker.types import EndpointSpec, Mount, Resources, RestartPolicy
 
 from tests.support.engines import LIGHT, NOTEBOOK
+from tests.support.engines_cvmfs import cvmfs, mounted
 from tests.support.engines_swarm import Swarm
 
 pytestmark = pytest.mark.engines
@@ -85,6 +86,25 @@ def test_the_shared_folder_is_one_on_all_nodes(swarm: Swarm, network: str) -> No
         swarm.exec(f"writer-{number}", "sh", "-c", f"echo {node} >>/shared/seen")
     assert swarm.exec("writer-0", "cat", "/shared/seen").split() == swarm.nodes
     swarm.exec("writer-0", "rm", "/shared/seen")
+
+
+def test_a_repository_that_is_mounted_after_the_start_is_seen_through_rslave(swarm: Swarm) -> None:
+    swarm.need_own("/cvmfs on the nodes")
+    far = [f"node.hostname=={swarm.nodes[1]}"]
+    try:
+        with cvmfs("swarm"):
+            slave = Mount("/cvmfs", "/cvmfs", type="bind", read_only=True, propagation="rslave")
+            start(swarm, "sees", None, mounts=[slave], constraints=far)
+            start(swarm, "blind", None, mounts=[Mount("/cvmfs", "/cvmfs", type="bind")], constraints=far)
+            swarm.task("blind")
+            swarm.task("sees")
+            assert mounted("swarm", swarm.nodes[1]) == []
+            assert swarm.exec("sees", "cat", "/cvmfs/sft.cern.ch/NAME").strip() == "sft.cern.ch"
+            assert mounted("swarm", swarm.nodes[1]) == ["sft.cern.ch"]
+            with pytest.raises(RuntimeError, match="Too many levels of symbolic links"):
+                swarm.exec("blind", "cat", "/cvmfs/lpnhe.in2p3.fr/NAME")
+    finally:
+        swarm.remove("sees", "blind")
 
 
 def test_the_notebook_image_holds_a_single_user_server(swarm: Swarm, network: str) -> None:

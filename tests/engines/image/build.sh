@@ -5,6 +5,9 @@
 #   local/notebook:test   JupyterHub 6's single-user server with JupyterLab, for uid 1000 or any uid of gid 0;
 #                         JupyterHub 5's, without JupyterLab, is /opt/hub5/bin/jupyterhub-singleuser
 #   local/light:test      server.c and a static busybox: 3 MB, starts in a moment
+#
+#   image/build.sh        builds what is not built
+#   image/build.sh load   and loads it into the daemon of DOCKER_HOST, for a Swarm that is not the tests' own
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 NOTEBOOK_PACKAGES=("jupyterhub==6.1.1" "jupyterlab>=4.4" "ipykernel>=6.29")
@@ -51,6 +54,7 @@ pack() {
   tar -C "$scratch" --numeric-owner --exclude=./dev --exclude=./run -cf "$1.new" .
   rm -rf "$scratch"
   mv "$1.new" "$1"
+  find "$CACHE" -maxdepth 1 -name "$(basename "${1%-*}")-*.tar" ! -name "${1##*/}" -delete # what it was before
   log "built ${1##*/} ($(du -m "$1" | cut -f1) MB) in $((SECONDS - started)) s"
 }
 
@@ -63,18 +67,19 @@ images() {
   exec 9>&-
 }
 
-# load_image TAG TAR CHANGE…: into the daemon of DOCKER_HOST, unless it holds that very build
+# load_image TAG TAR CHANGE…: into the daemon that DOCKER speaks to, unless it holds that very build
 load_image() {
-  local tag=$1 tar=$2 held change=()
+  local tag=$1 tar=$2 held line change=()
   shift 2
-  held=$(docker image inspect -f '{{index .Config.Labels "build"}}' "$tag" 2>/dev/null || true)
+  held=$("${DOCKER[@]}" image inspect -f '{{index .Config.Labels "build"}}' "$tag" 2>/dev/null || true)
   [ "$held" != "${tar##*/}" ] || return 0
   for line in "LABEL build=${tar##*/}" "$@"; do change+=(--change "$line"); done
-  docker import "${change[@]}" "$tar" "$tag" >/dev/null
+  "${DOCKER[@]}" import "${change[@]}" - "$tag" <"$tar" >/dev/null
 }
 
-# load_images: all of them, into the daemon of DOCKER_HOST
+# load_images DOCKER…: all of them; DOCKER… is the client with its options
 load_images() {
+  local DOCKER=("$@")
   load_image local/light:test "$LIGHT" 'ENV PATH=/bin HOME=/home/jovyan' 'USER 1000' 'WORKDIR /home/jovyan' 'CMD ["/bin/light-server"]'
   [ -z "${ENGINES_LIGHT_ONLY:-}" ] || return 0
   load_image local/notebook:test "$NOTEBOOK" 'ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 HOME=/home/jovyan' \
@@ -84,5 +89,5 @@ load_images() {
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
   need_root
   images
-  [ "${1:-}" != load ] || load_images
+  [ "${1:-}" != load ] || load_images docker
 fi
