@@ -85,7 +85,10 @@ class Release(Model):
 
     action: Literal["release"] = "release"
     key: StartKey
-    ended: Instant | None = Field(default=None, description="When it stopped; the service's own now where left out.")
+    ended: Instant | None = Field(default=None, description="When it stopped; now where left out.")
+    ran: bool = Field(
+        default=False, description="Whether the server ran: a place whose confirm was lost is then counted."
+    )
 
 
 AdmissionRequest = Annotated[Reserve | Confirm | Release, Field(discriminator="action")]

@@ -13,7 +13,7 @@ from ..web.i18n import render
 from .budgets import Refused, Standing, accounts_of, judge, levels_reached
 from .ledger import Ledger, moment_of, seconds_of
 from .pricing import use
-from .tables import PLACE, RUNNING
+from .tables import DROPPED, PLACE, RUNNING
 from .usage import Reader
 from .windows import span
 from .words import refusal_text, warning_text
@@ -116,5 +116,7 @@ class Admission:
         async with self._ledger.writing() as session:
             interval = await self._ledger.find(session, message.key)
             if interval is not None:
+                if message.ran and interval.state in (PLACE, DROPPED) and interval.closed_by != "release":
+                    await self._ledger.begin(session, interval)
                 await self._ledger.close(session, interval, min(message.ended or now, now), "release")
         return AdmissionAnswer(verdict="released")

@@ -48,6 +48,7 @@ class AdmissionMixin(ChoiceMixin):
 
     def __init__(self, **kwargs: Any) -> None:
         self._start_key: StartKey | None = None
+        self._ran = False
         super().__init__(**kwargs)
 
     async def run_pre_spawn_hook(self) -> None:
@@ -69,9 +70,10 @@ class AdmissionMixin(ChoiceMixin):
     async def run_post_stop_hook(self) -> None:
         """Give the place back, then run the administrator's own hook; also after a start that failed."""
         key, self._start_key = self._start_key, None
+        ran, self._ran = self._ran, False
         if key is not None and self.quota_url:
             try:
-                await self._admission.send(Release(key=key))
+                await self._admission.send(Release(key=key, ran=ran))
             except NoAnswerError as error:
                 self.log.warning("Quota service, %s (it finds the end of %s by itself)", error, self._log_name)
         await maybe_future(super().run_post_stop_hook())
@@ -94,7 +96,7 @@ class AdmissionMixin(ChoiceMixin):
         return Admission(self.quota_url, self.quota_token)
 
     async def _reserve(self) -> None:
-        self._start_key = None
+        self._start_key, self._ran = None, False
         if not self.quota_url or self._record is None:
             return
         key = self._key()
@@ -129,6 +131,7 @@ class AdmissionMixin(ChoiceMixin):
         return StartRefused(said, reason="quota", status_code=403, log_message=f"refused by the quota service: {rule}")
 
     async def _confirm(self) -> None:
+        self._ran = True
         if self._start_key is None or not self.quota_url:
             return
         try:

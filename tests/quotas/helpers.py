@@ -39,8 +39,8 @@ def confirm(message: Reserve) -> Confirm:
     return Confirm(key=message.key)
 
 
-def release(message: Reserve, ended: datetime | None = None) -> Release:
-    return Release(key=message.key, ended=ended)
+def release(message: Reserve, ended: datetime | None = None, *, ran: bool = False) -> Release:
+    return Release(key=message.key, ended=ended, ran=ran)
 
 
 async def intervals(ledger: Ledger) -> list[Interval]:

@@ -251,3 +251,12 @@ async def test_another_hubs_or_another_persons_start_is_no_matter_of_this_ledger
         assert refused.value.status == 400
     assert await intervals(ledger) == []
     assert ANNA.username == "anna"
+
+
+async def test_a_server_whose_confirm_was_lost_is_counted_by_its_release(ledger: Ledger):
+    door, start = admission(ledger), reserve()
+    await door.answer(start, T0)
+    for after in (30, 40):
+        await door.answer(release(start, ran=True), T0 + minutes(after))
+    assert (await sums(ledger))["seconds"] == 1800
+    assert (await sums(ledger))["starts"] == 1
