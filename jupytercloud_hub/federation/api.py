@@ -287,8 +287,6 @@ class HeartbeatsApi(FederationApi):
                 Text("Its signature was refused: {code}.", code=refused.code),
             ) from None
         self.service.metrics.heartbeats.labels("accepted").inc()
-        if self.service.board.heard(heartbeat):
-            self.service.prober.look(heartbeat.site)
         known = self.service.board.known[heartbeat.site]
         self.write_model(HeartbeatAnswer(state=known.shown.state.value, reason=self.say(known.shown.reason)))
 
@@ -319,9 +317,8 @@ class HeartbeatsApi(FederationApi):
             ) from None
         if heartbeat.site != site:
             raise signing.SignatureRefused("another-site")
-        async with service.database.session() as session:
-            if not await registry.first_use(session, site, signed.jti, signed.expires):
-                raise signing.SignatureRefused("replayed")
+        if not await service.accept(heartbeat, signed):
+            raise signing.SignatureRefused("replayed")
         return heartbeat
 
 

@@ -102,7 +102,7 @@ class OneSite(SitesApi):
         async with self.service.database.session() as session:
             await registry.put_site(session, site, self.service.now())
             await self.note(session, "site put", name, body.reason)
-        await self.service.sync()
+        await self.service.changed()
         self.write_model(self.details(name, self.known(name)), 201 if present is None else 200)
 
     async def delete(self, name: str) -> None:
@@ -112,7 +112,7 @@ class OneSite(SitesApi):
         async with self.service.database.session() as session:
             await registry.remove_site(session, name)
             await self.note(session, "site remove", name, self.argument("reason"))
-        await self.service.sync()
+        await self.service.changed()
         self.set_status(204)
 
 
@@ -128,7 +128,7 @@ class SiteOrder(SitesApi):
         async with self.service.database.session() as session:
             await registry.put_order(session, name, order, now, self.who)
             await self.note(session, f"{what} begin", name, body.reason)
-        await self.service.sync()
+        await self.service.changed()
         self.write_model(self.details(name, known))
 
     async def delete(self, name: str, what: str) -> None:
@@ -138,7 +138,7 @@ class SiteOrder(SitesApi):
         async with self.service.database.session() as session:
             if await registry.remove_order(session, name, KINDS[what]):
                 await self.note(session, f"{what} end", name, reason)
-        await self.service.sync()
+        await self.service.changed()
         self.set_status(204)
 
 
@@ -179,7 +179,7 @@ class Join(SitesApi):
                 Text("The join token is not good"),
                 Text("It was used, has expired, or was never given out. Ask the portal's operator for another."),
             )
-        await self.service.sync()
+        await self.service.changed()
         self.write_model(Joined(site=site, key=signing.key_id(body.key)))
 
 
@@ -227,7 +227,7 @@ class SiteKeys(SitesApi):
                 Text("The new key is not believed"),
                 Text("Another site has this key, or the request was sent before."),
             )
-        await self.service.sync()
+        await self.service.changed()
         self.write_model(Joined(site=name, key=signing.key_id(key)))
 
 
@@ -250,7 +250,7 @@ class OneSiteKey(SitesApi):
                     ),
                 )
             await self.note(session, "key remove", name, key)
-        await self.service.sync()
+        await self.service.changed()
         self.set_status(204)
 
 

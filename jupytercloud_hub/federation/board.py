@@ -77,6 +77,14 @@ class Board:
         self.refresh()
         return known.health
 
+    def told(self, health: Mapping[str, Health]) -> None:
+        """Take in what the replica that probes found."""
+        for name, found in health.items():
+            known = self.known.get(name)
+            if known is not None:
+                known.health = found
+        self.refresh()
+
     def heard(self, heartbeat: Heartbeat) -> bool:
         """Take a heartbeat in; return whether the site is worth a probe at once."""
         known = self.known[heartbeat.site]

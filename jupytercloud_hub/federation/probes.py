@@ -115,7 +115,7 @@ class Prober:
         *,
         make_client: ClientFactory = client,
         rng: random.Random | None = None,
-        on_probe: Callable[[str, ProbeResult], None] = lambda name, result: None,
+        on_probe: Callable[[str, ProbeResult, Health], None] = lambda name, result, health: None,
     ) -> None:
         self._board = board
         self._settings = settings
@@ -185,8 +185,10 @@ class Prober:
                         await wake.wait()
 
     async def _tell(self, name: str, result: ProbeResult) -> Health | None:
-        self._on_probe(name, result)
-        return self._board.probed(name, result)
+        health = self._board.probed(name, result)
+        if health is not None:
+            self._on_probe(name, result, health)
+        return health
 
 
 async def _cancel_all() -> None:

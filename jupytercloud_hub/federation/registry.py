@@ -246,8 +246,7 @@ async def first_use(session: AsyncSession, site: str, jti: str, expires: datetim
     """Remember a token's ``jti``; False when it was used before, here or at another replica."""
     dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     statement = dialect.insert(SeenTokenRow).values(site=site, jti=jti, expires=expires).on_conflict_do_nothing()
-    result: Any = await session.execute(statement)
-    return bool(result.rowcount)
+    return (await session.execute(statement.returning(SeenTokenRow.jti))).first() is not None
 
 
 async def clean(session: AsyncSession, now: datetime, audit_before: datetime) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..contracts.patterns import matches
 from ..contracts.person import Person
 from ..contracts.text import Text
+from ..settings import Settings
 from ..settings.federation import FederationRule
 
 
@@ -64,3 +67,30 @@ def _affiliated(patterns: Sequence[str], affiliations: Iterable[str]) -> bool:
         for value in affiliations
         for pattern in patterns
     )
+
+
+def all_rules(settings: Settings) -> tuple[FederationRule, ...]:
+    """Return the rules of the file, and for each institution with a home site one that sends its people there.
+
+    Where the file has no rule at all, every site stays open: the institutions' rules then only prefer.
+    """
+    rules = settings.federation.rules if settings.federation else ()
+    made = tuple(
+        FederationRule(
+            name=institution.name,
+            home_organizations=institution.home_organizations,
+            allow=(institution.home_site,) if rules else (),
+            prefer=(institution.home_site,),
+        )
+        for institution in settings.institutions
+        if institution.home_site and institution.home_organizations
+    )
+    if made and not rules:
+        return (FederationRule(name="everybody", allow=("*",)), *made)
+    return (*rules, *made)
+
+
+def fingerprint(rules: tuple[FederationRule, ...]) -> str:
+    """Return a hash of the rules: a cookie made under other rules is worth nothing."""
+    dumped = json.dumps([rule.model_dump(mode="json") for rule in rules], sort_keys=True)
+    return hashlib.sha256(dumped.encode()).hexdigest()

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
-import time
-from collections.abc import Coroutine, Mapping
-from datetime import timedelta
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from tornado.web import Application
+
+from ..contracts.heartbeat import Heartbeat
 from ..contracts.links import GoLink
 from ..contracts.person import Person
 from ..hubapi import HubApi
 from ..settings import Settings
 from ..settings.configure.names import FEDERATION
-from ..settings.federation import FederationRule, FederationSettings
+from ..settings.federation import FederationSettings
 from ..storage import Database
 from ..web.context import ServiceContext
 from ..web.service import Now, Service, utc_now
-from . import homes, registry
+from . import homes, live, registry
 from .board import Board
-from .health import ProbeResult
+from .health import Health, ProbeResult
 from .history import DAYS
+from .login_state import LoginState, SharedHubOAuth
 from .metrics import FederationMetrics
 from .model import Decision, SiteState
+from .past import Past
 from .probes import ClientFactory, Prober, client
 from .registry import Transition
+from .replicas import Replicas
 from .route_cookie import RouteCookies
 from .routing import decide
+from .rules import all_rules, fingerprint
+from .signing import SignedBy
 
 log = logging.getLogger("jupytercloud")
 
@@ -38,8 +43,8 @@ TICK = 0.5
 SYNC = 2.0
 """Seconds between two looks at what operators and other replicas wrote into the database."""
 CLEAN = 3600.0
-PAST_SECONDS = 10.0
-"""How long the past days are kept before they are read again."""
+DATABASE_SECONDS = 3.0
+"""How long a person waits for the database before it counts as away."""
 
 
 class FederationService(Service):
@@ -58,7 +63,9 @@ class FederationService(Service):
         self.prober = Prober(self.board, self.federation.health, make_client=make_client, on_probe=self._probed)
         self.database = Database(settings.database_url(FEDERATION), FEDERATION)
         self.hub = HubApi(context.api_url, context.api_token)
-        self.past = Past(self)
+        self.past = Past(lambda: self.database, self.board, now)
+        self.replicas = Replicas(self.database, self.board, self.prober, self.sync)
+        self.used: dict[str, datetime] = {}
         self.keys: dict[str, list[str]] = {}
         self.synced = False
         self.cookies = RouteCookies(
@@ -68,6 +75,7 @@ class FederationService(Service):
         )
         self._go_prefix = f"{context.prefix}go/"
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._started = False
 
     @property
     def audience(self) -> str:
@@ -82,14 +90,16 @@ class FederationService(Service):
     async def start(self) -> None:
         await self.database.upgrade()
         await self.sync()
-        self.prober.follow()
+        self.replicas.start()
+        self._started = True
         for loop in (self._every(TICK, self._tick), self._every(SYNC, self.sync), self._every(CLEAN, self._clean)):
             self._spawn(loop)
 
     async def stop(self) -> None:
-        await self.prober.stop()
+        led = self.replicas.leads
+        await self.replicas.stop()
         for name, known in self.board.known.items():
-            if known.shown.state is not SiteState.UNKNOWN:  # what happens until the next start is not known
+            if led and known.shown.state is not SiteState.UNKNOWN:  # what happens until the next start is not known
                 await self._note(Transition(name, self.now(), SiteState.UNKNOWN, "the portal stopped"))
         for task in list(self._tasks):
             task.cancel()
@@ -106,19 +116,27 @@ class FederationService(Service):
 
         return [(r"go/.*", GoHandler), *API, *SITES, LAST, *PAGES]
 
+    def application(self) -> Application:
+        """The service's application, whose logins may begin at one replica and end at another."""
+        application = super().application()
+        login = self.context.hub_auth(SharedHubOAuth)
+        login.sealing = LoginState(self.context.cookie_secret, login.oauth_state_max_age)
+        application.settings["hub_auth"] = login
+        return application
+
     async def health(self) -> tuple[bool, dict[str, Any]]:
         states = {name: known.shown.state.value for name, known in self.board.known.items()}
-        return True, {"sites": states, "database": "ok" if self.synced else "away"}
+        return True, {"sites": states, "database": "ok" if self.synced else "away", "part": self.replicas.part.value}
 
     # decisions
 
     async def decide(self, person: Person, link: GoLink) -> Decision:
         """Return where a person goes; an ordinary first visit sets her home site."""
-        async with self.database.session() as session:
+        async with asyncio.timeout(DATABASE_SECONDS), self.database.session() as session:
             home = await homes.of(session, person, self.now())
         decision = decide(person, link, home, self.board.views, self.rules)
         if decision.sets_home and decision.site:
-            async with self.database.session() as session:
+            async with asyncio.timeout(DATABASE_SECONDS), self.database.session() as session:
                 home = await homes.set_first(session, person, decision.site, self.now())
             if home != decision.site:  # another request of hers was first
                 decision = decide(person, link, home, self.board.views, self.rules)
@@ -126,7 +144,7 @@ class FederationService(Service):
 
     async def explain(self, person: Person, link: GoLink) -> Decision:
         """Return where a person would go, and change nothing."""
-        async with self.database.session() as session:
+        async with asyncio.timeout(DATABASE_SECONDS), self.database.session() as session:
             found = await homes.get(session, person=person.person, username=person.username)
         return decide(person, link, found.site if found else None, self.board.views, self.rules)
 
@@ -135,15 +153,17 @@ class FederationService(Service):
     async def sync(self) -> None:
         """Read what operators and other replicas wrote; a database that is away leaves what is known."""
         try:
-            async with self.database.session() as session:
+            async with asyncio.timeout(DATABASE_SECONDS), self.database.session() as session:
                 now = self.now()
                 registered = await registry.sites(session)
                 orders = await registry.orders(session, now)
                 keys = await registry.keys(session, now)
+                health, heartbeats = await live.read(session)
         except Exception as error:
-            if not self.synced:
+            if not self._started:
                 raise
-            log.warning("federation: the database is away: %s", error)
+            if self.synced:
+                log.warning("federation: the database is away: %s", str(error) or type(error).__name__)
             self.synced = False
             return
         self.synced = True
@@ -153,8 +173,39 @@ class FederationService(Service):
             if site.key:
                 keys.setdefault(site.name, []).append(site.key)
         self.keys = keys
-        if self._tasks:
+        for heartbeat in heartbeats.values():
+            if heartbeat.site in self.board.known and self.board.heard(heartbeat) and self.replicas.probes:
+                self.prober.look(heartbeat.site)
+        if not self.replicas.probes:
+            self.board.told(health)
+        elif self._started:
             self.prober.follow()
+
+    async def accept(self, heartbeat: Heartbeat, signed: SignedBy) -> bool:
+        """Take in a heartbeat that was proved; False when its token was used before, here or at another replica."""
+        now = self.now()
+        self.used = {jti: expires for jti, expires in self.used.items() if now < expires}
+        if signed.jti in self.used:
+            return False
+        self.used[signed.jti] = signed.expires
+        try:
+            async with asyncio.timeout(DATABASE_SECONDS), self.database.session() as session:
+                if not await registry.first_use(session, signed.site, signed.jti, signed.expires):
+                    return False
+                if not self.database.is_sqlite:
+                    row = (heartbeat.site, live.HEARTBEAT, heartbeat.model_dump_json(), heartbeat.sent)
+                    await live.publish(session, [row])
+        except Exception as error:  # what this replica saw itself still counts
+            log.warning("federation: a heartbeat is kept by this replica only: %s", str(error) or type(error).__name__)
+        if self.board.heard(heartbeat) and self.replicas.probes:
+            self.prober.look(heartbeat.site)
+        return True
+
+    async def changed(self) -> None:
+        """Something of the operators' was written: read it here, and tell the other replicas."""
+        async with self.database.session() as session:
+            await live.wake(session)
+        await self.sync()
 
     async def _tick(self) -> None:
         self.board.refresh()
@@ -168,16 +219,14 @@ class FederationService(Service):
             await homes.forget_older(session, before)
             await registry.clean_history(session, now - timedelta(days=DAYS + 30))
 
-    def _probed(self, name: str, result: ProbeResult) -> None:
+    def _probed(self, name: str, result: ProbeResult, health: Health) -> None:
+        self.replicas.found(name, health)
         self.metrics.probe_seconds.labels(name, "good" if result.good else "bad").observe(result.took.total_seconds())
 
     def _step(self, step: Transition) -> None:
         log.info("federation: %s is %s: %s", step.site, step.state.value, step.reason)
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        self._spawn(self._note(step))
+        if self.replicas.leads and self._started:
+            self._spawn(self._note(step))
 
     async def _note(self, step: Transition) -> None:
         try:
@@ -198,53 +247,3 @@ class FederationService(Service):
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class Past:
-    """The sites' last ninety days, read from the database once in a while, not for every visitor."""
-
-    def __init__(self, service: FederationService) -> None:
-        self._service = service
-        self._read_at = -PAST_SECONDS
-        self._steps: Mapping[str, list[Transition]] | None = None
-
-    async def read(self) -> Mapping[str, list[Transition]] | None:
-        """Return the steps by site; None: the database is away."""
-        if time.monotonic() - self._read_at < PAST_SECONDS and self._steps is not None:
-            return self._steps
-        since = self._service.now() - timedelta(days=DAYS)
-        try:
-            async with self._service.database.session() as session:
-                self._steps = await registry.history(session, since, list(self._service.board.known))
-        except Exception as error:
-            log.warning("federation: the past days can't be read: %s", error)
-            return None
-        self._read_at = time.monotonic()
-        return self._steps
-
-
-def all_rules(settings: Settings) -> tuple[FederationRule, ...]:
-    """Return the rules of the file, and for each institution with a home site one that sends its people there.
-
-    Where the file has no rule at all, every site stays open: the institutions' rules then only prefer.
-    """
-    rules = settings.federation.rules if settings.federation else ()
-    made = tuple(
-        FederationRule(
-            name=institution.name,
-            home_organizations=institution.home_organizations,
-            allow=(institution.home_site,) if rules else (),
-            prefer=(institution.home_site,),
-        )
-        for institution in settings.institutions
-        if institution.home_site and institution.home_organizations
-    )
-    if made and not rules:
-        return (FederationRule(name="everybody", allow=("*",)), *made)
-    return (*rules, *made)
-
-
-def fingerprint(rules: tuple[FederationRule, ...]) -> str:
-    """Return a hash of the rules: a cookie made under other rules is worth nothing."""
-    dumped = json.dumps([rule.model_dump(mode="json") for rule in rules], sort_keys=True)
-    return hashlib.sha256(dumped.encode()).hexdigest()

@@ -64,9 +64,9 @@ class ServiceContext:
             managed="JUPYTERHUB_SERVICE_NAME" in environ,
         )
 
-    def hub_auth(self) -> HubOAuth:
+    def hub_auth(self, login: type[HubOAuth] = HubOAuth) -> HubOAuth:
         """Return the client that logs people in through the hub."""
-        return HubOAuth(
+        return login(
             api_url=self.api_url,
             api_token=self.api_token,
             base_url=self.prefix,

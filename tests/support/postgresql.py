@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import NullPool, create_engine, make_url, text
 
 from .ports import free_port
 
@@ -60,7 +60,8 @@ class Postgresql:
     def database(self) -> Iterator[str]:
         """Make an empty database and drop it afterwards."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        engine = create_engine(make_url(self.url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+        address = make_url(self.url).set(drivername="postgresql+psycopg")
+        engine = create_engine(address, isolation_level="AUTOCOMMIT", poolclass=NullPool)  # a test may stop the server
         with engine.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name}"))
         try:
