@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ..contracts.model import Model
 from ..contracts.text import Text
+from ..contracts.units import Bytes
 from ..profiles.catalogue import PROFILE_NAME, Profile, Timeouts
 from ..profiles.resources import Capabilities
 
@@ -23,6 +24,22 @@ class SwarmGpu(Model):
     """Placement constraints that tell this type from others, such as ``node.labels.gpu==a100``."""
 
 
+class KubernetesPlace(Model):
+    """Machines of a cluster, by their labels, and what keeps others off them."""
+
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    """Labels that the machines have."""
+    tolerations: tuple[dict[str, Any], ...] = ()
+    """Taints that are tolerated, as in a pod's ``tolerations``."""
+
+
+class KubernetesGpu(KubernetesPlace):
+    """Where a type of GPU is in a cluster."""
+
+    resource: str = Field(default="nvidia.com/gpu", pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")
+    """Extended resource that the machines offer; MIG slices and vGPUs have names of their own."""
+
+
 class GpuType(Model):
     """A type of GPU that the site has; a number alone is the most that one server can get."""
 
@@ -30,6 +47,8 @@ class GpuType(Model):
     """Most of them in one machine, hence for one server."""
     swarm: SwarmGpu = SwarmGpu()
     """For ``backend: swarm``."""
+    kubernetes: KubernetesGpu = KubernetesGpu()
+    """For ``backend: kubernetes``."""
 
     @model_validator(mode="before")
     @classmethod
@@ -42,6 +61,8 @@ class NodeClass(Model):
 
     swarm: tuple[Annotated[str, Field(pattern=r"^(node|engine)\.[\w.-]+ ?(==|!=) ?.+$")], ...] = ()
     """Placement constraints, such as ``node.labels.memory==big``."""
+    kubernetes: KubernetesPlace = KubernetesPlace()
+    """Labels and taints."""
 
 
 class LocalSettings(Model):
@@ -103,11 +124,47 @@ class SwarmSettings(Model):
         return self
 
 
+class KubernetesHome(Model):
+    """The person's home: a claim of her own, or a folder of one claim that all share."""
+
+    target: str = Field(default="/home/jovyan", pattern="^/")
+    """Where it is in the server."""
+    claim: str | None = None
+    """Shared claim (ReadWriteMany); without it each person gets a claim of her own."""
+    sub_path: str | None = None
+    """Folder in the shared claim; ``{safe_username}`` stands for the person's slug."""
+    storage_class: str | None = None
+    """Storage class of claims of her own; the cluster's default where it is missing."""
+    capacity: Bytes = Field(default=10 * 1024**3)
+    """Size of claims of her own."""
+
+    @model_validator(mode="after")
+    def _folders_differ(self) -> Self:
+        if self.sub_path is not None and self.claim is None:
+            raise ValueError(Text("sub_path is a folder of a shared claim: name the claim"))
+        if self.sub_path is not None and "username}" not in self.sub_path:
+            raise ValueError(Text("{{safe_username}} is needed in sub_path: people would share one home"))
+        return self
+
+
+class KubernetesSettings(Model):
+    """Servers as pods; the hub speaks to its own cluster, or to the one that ``KUBECONFIG`` names."""
+
+    namespace: str | None = None
+    """Namespace of the pods; the hub's own where it is missing."""
+    home: KubernetesHome = KubernetesHome()
+    """The person's home."""
+    home_moves: bool = False
+    """Whether a home can be mounted elsewhere while its machine is gone; only then a lost server is force-deleted."""
+    cvmfs_claim: str = ""
+    """Claim of cvmfs-csi; without it CVMFS is the machines' own /cvmfs (hostPath)."""
+
+
 class SpawnerSettings(Model):
     """Where people's servers run."""
 
-    backend: Literal["local", "swarm"] = "local"
-    """The engine: ``local`` for processes on this machine, ``swarm`` for Docker Swarm."""
+    backend: Literal["local", "swarm", "kubernetes"] = "local"
+    """``local``: processes on this machine; ``swarm``: Docker Swarm; ``kubernetes``: Kubernetes and OpenShift."""
     gpus: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")], GpuType] = Field(
         default_factory=dict
     )
@@ -122,6 +179,8 @@ class SpawnerSettings(Model):
     """For ``backend: local``."""
     swarm: SwarmSettings | None = None
     """For ``backend: swarm``."""
+    kubernetes: KubernetesSettings = KubernetesSettings()
+    """For ``backend: kubernetes``."""
 
     @model_validator(mode="after")
     def _backend_is_described(self) -> Self:

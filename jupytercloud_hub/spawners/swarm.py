@@ -265,13 +265,13 @@ class ProfileSwarmSpawner(ProfileMixin, SwarmSpawner):
         )
 
     async def _last_words(self, view: TaskView) -> str:
-        """Return the server's last lines, and the engine's own words."""
+        """Return the engine's own words and the server's last lines."""
         try:
             logs = await self.docker("service_logs", self.object_name, stdout=True, stderr=True, tail=LOG_LINES)
             text = (logs if isinstance(logs, bytes) else b"".join(logs)).decode("utf-8", errors="replace")
         except ENGINE_DOWN:
             text = ""
-        return "\n".join([*text.strip().splitlines()[-LOG_LINES:], *([view.engine] if view.engine else [])])
+        return "\n".join([*([view.engine] if view.engine else []), *text.strip().splitlines()[-LOG_LINES:]])
 
     # -- how it is --------------------------------------------------------------------------------------------------
 

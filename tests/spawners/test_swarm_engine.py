@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import docker
 import httpx
 import pytest
 from jupyterhub.utils import random_port
 from traitlets.config import Config
 
+from tests.support.engines import LIGHT, RUN
+from tests.support.engines_cvmfs import REPOSITORIES, cvmfs, mounted
+from tests.support.engines_swarm import Swarm
 from tests.support.hub import TestHub, Visitor, start_hub, stop_hub, text_of
 from tests.support.hub_process import HubProcess
 
@@ -25,24 +27,8 @@ from .test_local import rest, start
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
 
-ENGINES = Path(__file__).parents[1] / "engines"
-LIGHT = "local/light:test"
-ADDRESS = os.environ.get("SWARM_HUB_ADDRESS", "10.67.0.1")
 SHARED = "/srv/shared"
-HERE = Path("/tmp/jupytercloud-engines/swarm/shared")
-
-
-@pytest.fixture(scope="session")
-def swarm() -> docker.APIClient:
-    """The manager of a Swarm: the one that DOCKER_HOST names, or the tests' own."""
-    host = (
-        os.environ.get("DOCKER_HOST")
-        or subprocess.run([ENGINES / "swarm.sh", "up"], check=True, capture_output=True, text=True)
-        .stdout.strip()
-        .splitlines()[-1]
-    )
-    os.environ["DOCKER_HOST"] = host
-    return docker.APIClient(base_url=host, version="auto")
+HERE = RUN / "swarm" / "shared"
 
 
 PROFILES: list[dict[str, Any]] = [
@@ -90,10 +76,12 @@ PROFILES: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def config(swarm: docker.APIClient, tmp_path: Path, request: pytest.FixtureRequest) -> Config:
+def config(swarm: Swarm, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Config:
+    swarm.need_own("a folder that the nodes and this machine share")
+    monkeypatch.setenv("DOCKER_HOST", swarm.host)
     config = Config()
     config.JupyterHub.spawner_class = "jupytercloud_hub.spawners.swarm.ProfileSwarmSpawner"
-    config.JupyterHub.hub_bind_url = f"http://{ADDRESS}:{random_port()}"
+    config.JupyterHub.hub_bind_url = f"http://{swarm.gateway()}:{random_port()}"
     config.ProfileMixin.profiles = PROFILES
     config.ProfileMixin.site = f"t{os.getpid()}-{abs(hash(request.node.name)) % 10000}"
     config.ProfileMixin.gpus = {"a100": 1}
@@ -117,7 +105,7 @@ def config(swarm: docker.APIClient, tmp_path: Path, request: pytest.FixtureReque
 
 
 @pytest.fixture
-async def hub(config: Config, tmp_path: Path, swarm: docker.APIClient) -> AsyncIterator[Callable[..., Any]]:
+async def hub(config: Config, tmp_path: Path, swarm: Swarm) -> AsyncIterator[Callable[..., Any]]:
     started: list[TestHub] = []
 
     async def begin() -> TestHub:
@@ -130,13 +118,13 @@ async def hub(config: Config, tmp_path: Path, swarm: docker.APIClient) -> AsyncI
         if TestHub.initialized() and TestHub.instance() is app:
             await stop_hub(app)
     for service in ours(swarm, config):
-        swarm.remove_service(service["ID"])
+        swarm.client.api.remove_service(service["ID"])
 
 
-def ours(swarm: docker.APIClient, config: Config) -> list[Any]:
+def ours(swarm: Swarm, config: Config) -> list[Any]:
     from jupytercloud_hub.spawners.base import slug
 
-    return swarm.services(filters={"label": f"jupytercloud.hub/hub={slug(config.ProfileMixin.site)}"})
+    return swarm.client.api.services(filters={"label": f"jupytercloud.hub/hub={slug(config.ProfileMixin.site)}"})
 
 
 async def settled(app: TestHub, user: str) -> Any:
@@ -152,14 +140,9 @@ async def seen_by(spawner: Any) -> dict[str, Any]:
         return (await client.get(f"{spawner.server.url}api")).json()
 
 
-def inside(swarm: docker.APIClient, spawner: Any, command: str) -> str:
+def inside(swarm: Swarm, spawner: Any, command: str) -> str:
     """Run a command in the server's container, on whatever machine it is."""
-    task = swarm.tasks(filters={"service": spawner.object_name})[0]
-    node = swarm.inspect_node(task["NodeID"])["Description"]["Hostname"]
-    client = docker.APIClient(base_url=os.environ["DOCKER_HOST"].replace("node1", node), version="auto")
-    container = task["Status"]["ContainerStatus"]["ContainerID"]
-    made = client.exec_create(container, ["sh", "-c", command])
-    return client.exec_start(made["Id"]).decode()
+    return swarm.exec(spawner.object_name, "sh", "-c", f"({command}) 2>&1 || true")
 
 
 async def run(app: TestHub, user: str, profile: str) -> Any:
@@ -173,7 +156,7 @@ async def run(app: TestHub, user: str, profile: str) -> Any:
 
 
 async def test_server_gets_its_limits_environment_labels_and_a_short_name(
-    hub: Any, swarm: docker.APIClient, config: Config
+    hub: Any, swarm: Swarm, config: Config
 ) -> None:
     app = await hub()
     spawner = await run(app, "amelie", "light")
@@ -194,7 +177,7 @@ async def test_server_gets_its_limits_environment_labels_and_a_short_name(
     assert ours(swarm, config) == []
 
 
-async def test_home_goes_with_the_person_to_another_machine(hub: Any, swarm: docker.APIClient) -> None:
+async def test_home_goes_with_the_person_to_another_machine(hub: Any, swarm: Swarm) -> None:
     app = await hub()
     spawner = await run(app, "amelie", "first")
     inside(swarm, spawner, "echo mine > /home/jovyan/work.txt")
@@ -204,13 +187,13 @@ async def test_home_goes_with_the_person_to_another_machine(hub: Any, swarm: doc
 
 
 async def test_gpu_lands_where_one_is_and_who_comes_next_waits_and_is_told(
-    hub: Any, swarm: docker.APIClient, config: Config
+    hub: Any, swarm: Swarm, config: Config
 ) -> None:
     config.Spawner.start_timeout = 12
     app = await hub()
     spawner = await run(app, "amelie", "gpu")
-    task = swarm.tasks(filters={"service": spawner.object_name})[0]
-    assert swarm.inspect_node(task["NodeID"])["Description"]["Hostname"] == "node2"
+    task = swarm.client.api.tasks(filters={"service": spawner.object_name})[0]
+    assert swarm.client.api.inspect_node(task["NodeID"])["Description"]["Hostname"] == "node2"
     async with Visitor(app, "fr") as visitor:
         await visitor.log_in("bob")
         await start(visitor, "gpu")
@@ -225,7 +208,7 @@ async def test_gpu_lands_where_one_is_and_who_comes_next_waits_and_is_told(
     assert len(ours(swarm, config)) == 1
 
 
-async def test_shared_data_are_read_only_scratch_is_not_and_cvmfs_is_there(hub: Any, swarm: docker.APIClient) -> None:
+async def test_shared_data_are_read_only_scratch_is_not_and_cvmfs_is_there(hub: Any, swarm: Swarm) -> None:
     app = await hub()
     spawner = await run(app, "amelie", "data")
     assert inside(swarm, spawner, "cat /data/read-me") == "shared"
@@ -238,6 +221,17 @@ async def test_shared_data_are_read_only_scratch_is_not_and_cvmfs_is_there(hub: 
     assert "size=8192k" in shm
 
 
+async def test_cvmfs_repository_that_is_mounted_after_the_start_is_seen(hub: Any, swarm: Swarm) -> None:
+    with cvmfs("swarm"):
+        app = await hub()
+        spawner = await run(app, "amelie", "data")
+        node = swarm.node_of(spawner.object_name)
+        assert mounted("swarm", node) == []
+        assert inside(swarm, spawner, f"ls /cvmfs/{REPOSITORIES[0]}").strip()
+        assert mounted("swarm", node) == [REPOSITORIES[0]]
+        await app.users["amelie"].stop()
+
+
 @pytest.mark.parametrize(
     ("profile", "said"),
     [
@@ -247,7 +241,7 @@ async def test_shared_data_are_read_only_scratch_is_not_and_cvmfs_is_there(hub: 
     ],
 )
 async def test_failed_start_tells_the_engines_reason_and_leaves_nothing(
-    hub: Any, swarm: docker.APIClient, config: Config, profile: str, said: str
+    hub: Any, swarm: Swarm, config: Config, profile: str, said: str
 ) -> None:
     app = await hub()
     began = time.monotonic()
@@ -271,7 +265,7 @@ async def test_own_image_is_refused_outside_of_the_allowed_registry(hub: Any) ->
 
 
 async def test_hub_takes_its_servers_over_when_it_is_back(
-    hub: Any, swarm: docker.APIClient, config: Config, tmp_path: Path
+    hub: Any, swarm: Swarm, config: Config, tmp_path: Path
 ) -> None:
     app = await hub()
     spawner = await run(app, "amelie", "light")
@@ -284,9 +278,7 @@ async def test_hub_takes_its_servers_over_when_it_is_back(
     assert await again.poll() is None
 
 
-async def test_server_that_ended_is_noticed_and_its_service_removed(
-    hub: Any, swarm: docker.APIClient, config: Config
-) -> None:
+async def test_server_that_ended_is_noticed_and_its_service_removed(hub: Any, swarm: Swarm, config: Config) -> None:
     config.ProfileSwarmSpawner.poll_share = 0
     app = await hub()
     spawner = await run(app, "amelie", "light")
@@ -341,14 +333,17 @@ def operate(hub: HubProcess, code: int, *options: str) -> Any:
 
 @pytest.mark.timeout(280)
 async def test_sweep_after_a_kill_in_the_middle_of_twenty_spawns_leaves_nothing_and_loses_nothing(
-    swarm: docker.APIClient, tmp_path: Path
+    swarm: Swarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DOCKER_HOST", swarm.host)
     site = f"sweep{os.getpid()}"
     port = random_port()
     hub = HubProcess(
-        tmp_path, SETTINGS.replace("SITE", site), after=AFTER.replace("ADDRESS", ADDRESS).replace("PORT", str(port))
+        tmp_path,
+        SETTINGS.replace("SITE", site),
+        after=AFTER.replace("ADDRESS", swarm.gateway()).replace("PORT", str(port)),
     )
-    hub.api = f"http://{ADDRESS}:{port}/labo/hub/api"
+    hub.api = f"http://{swarm.gateway()}:{port}/labo/hub/api"
     label = {"label": f"jupytercloud.hub/hub={site}"}
     token = {"Authorization": "Bearer operators-token-0123456789"}
 
@@ -368,12 +363,12 @@ async def test_sweep_after_a_kill_in_the_middle_of_twenty_spawns_leaves_nothing_
                     await asyncio.sleep(0.2)
             starts = [asyncio.create_task(client.post(f"{hub.api}/users/{name}/server", json={})) for name in names[1:]]
             async with asyncio.timeout(60):
-                while len(swarm.services(filters=label)) < 8:
+                while len(swarm.client.api.services(filters=label)) < 8:
                     await asyncio.sleep(0.05)
             os.killpg(hub.process.pid, signal.SIGKILL)
             hub.process.wait()
             await asyncio.gather(*starts, return_exceptions=True)
-        assert len(swarm.services(filters=label)) >= 8
+        assert len(swarm.client.api.services(filters=label)) >= 8
         hub.start()
         hub.wait()
         left = operate(hub, 1)["orphans"]
@@ -383,21 +378,24 @@ async def test_sweep_after_a_kill_in_the_middle_of_twenty_spawns_leaves_nothing_
         async with httpx.AsyncClient(trust_env=False, headers=token, timeout=60) as client:
             running = await servers(client)
             assert running["u0"]
-            labelled = {service["Spec"]["Labels"]["jupytercloud.hub/user"] for service in swarm.services(filters=label)}
+            labelled = {
+                service["Spec"]["Labels"]["jupytercloud.hub/user"]
+                for service in swarm.client.api.services(filters=label)
+            }
             assert labelled == set(running), "what is left is what the hub knows"
             for name in running:
                 await client.delete(f"{hub.api}/users/{name}/server")
             async with asyncio.timeout(90):
-                while swarm.services(filters=label):
+                while swarm.client.api.services(filters=label):
                     await asyncio.sleep(0.3)
     finally:
         hub.end()
-        for service in swarm.services(filters=label):
-            swarm.remove_service(service["ID"])
+        for service in swarm.client.api.services(filters=label):
+            swarm.client.api.remove_service(service["ID"])
 
 
 async def test_machine_that_is_lost_is_noticed_and_its_person_starts_again_with_her_files(
-    hub: Any, swarm: docker.APIClient, config: Config
+    hub: Any, swarm: Swarm, config: Config
 ) -> None:
     config.ProfileSwarmSpawner.poll_share = 1
     config.ProfileSwarmSpawner.stop_seconds = 10
@@ -405,7 +403,7 @@ async def test_machine_that_is_lost_is_noticed_and_its_person_starts_again_with_
     spawner = await run(app, "amelie", "second")
     inside(swarm, spawner, "echo kept > /home/jovyan/kept.txt")
     try:
-        subprocess.run([ENGINES / "swarm.sh", "kill", "2"], check=True)
+        swarm.kill("node2")
         async with asyncio.timeout(60):
             while (said := await spawner.poll()) is None:
                 await asyncio.sleep(0.5)
@@ -416,10 +414,10 @@ async def test_machine_that_is_lost_is_noticed_and_its_person_starts_again_with_
         spawner = await run(app, "amelie", "light")
         assert inside(swarm, spawner, "cat /home/jovyan/kept.txt") == "kept\n"
     finally:
-        subprocess.run([ENGINES / "swarm.sh", "up"], check=True, capture_output=True)
+        swarm.revive()
 
 
-async def test_real_notebook_image_starts_and_opens_its_page(hub: Any, swarm: docker.APIClient, config: Config) -> None:
+async def test_real_notebook_image_starts_and_opens_its_page(hub: Any, swarm: Swarm, config: Config) -> None:
     config.ProfileMixin.profiles = [
         {
             "name": "notebook",

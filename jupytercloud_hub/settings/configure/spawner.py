@@ -10,7 +10,7 @@ from ..spawner import SpawnerSettings, SwarmSettings
 from .names import ADMISSION_SCOPE, HUB_CLIENT, QUOTAS
 from .registry import Services
 
-SPAWNERS = {"local": "profile-local", "swarm": "profile-swarm"}
+SPAWNERS = {"local": "profile-local", "swarm": "profile-swarm", "kubernetes": "profile-kubernetes"}
 """Entry point of each backend."""
 
 
@@ -38,6 +38,8 @@ def configure_spawner(config: Any, settings: Settings, services: Services) -> No
         _local(config.ProfileLocalSpawner, settings)
     elif spawner.swarm is not None:
         _swarm(config.ProfileSwarmSpawner, spawner, spawner.swarm)
+    if spawner.backend == "kubernetes":
+        _kubernetes(config.ProfileKubernetesSpawner, spawner)
 
 
 def _admission(mixin: Any, settings: Settings, services: Services) -> None:
@@ -68,3 +70,19 @@ def _swarm(swarm: Any, spawner: SpawnerSettings, section: SwarmSettings) -> None
         name: {"resource": gpu.swarm.resource, "constraints": list(gpu.swarm.constraints)}
         for name, gpu in spawner.gpus.items()
     }
+
+
+def _kubernetes(kubernetes: Any, spawner: SpawnerSettings) -> None:
+    section = spawner.kubernetes
+    if section.namespace:
+        kubernetes.namespace = section.namespace
+    kubernetes.home = section.home.model_dump(include={"target", "claim", "sub_path"}, exclude_none=True)
+    if section.home.storage_class:
+        kubernetes.storage_class = section.home.storage_class
+    kubernetes.storage_capacity = str(section.home.capacity)
+    kubernetes.home_moves = section.home_moves
+    kubernetes.cvmfs_claim = section.cvmfs_claim
+    kubernetes.node_classes = {
+        name: kind.kubernetes.model_dump(mode="json") for name, kind in spawner.node_classes.items()
+    }
+    kubernetes.gpu_resources = {name: gpu.kubernetes.model_dump(mode="json") for name, gpu in spawner.gpus.items()}
