@@ -280,10 +280,10 @@ class Culler:
 
     async def _again(self, server: Server, settled: bool) -> Verdict | None:
         """Read and judge a server anew; None when this start of it is over."""
-        model = await self.api.user(server.user)
+        remembered = await self.store.remembered(server.user)
+        model = await self.api.user(server.user)  # last: nothing is waited for between this and the DELETE
         if model is None:
             return None
-        remembered = await self.store.remembered(server.user)
         for verdict in self._verdicts(self._judge(remembered, settled), [model], remembered):
             if verdict.server.key == server.key:
                 return verdict

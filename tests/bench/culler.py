@@ -2,7 +2,7 @@
 
 ``python -m tests.bench.culler`` prints a table and writes JSON: 2,000 users, 1,000 running servers, 500 of them
 idle, stops of 1 s, 10 in flight. A few people come back while their servers are being culled: who was active
-before her server's stop began and was stopped all the same is a stale cull.
+before the DELETE of her server reached the hub, and was stopped all the same, is a stale cull.
 """
 
 from __future__ import annotations
@@ -185,9 +185,9 @@ class BenchHub:
             offset = following["offset"] if following else None
         return found
 
-    async def active(self, users: list[str], ahead: timedelta = timedelta(0)) -> dict[str, float]:
-        """Report activity of their servers; return when each was reported."""
-        slots, done = asyncio.Semaphore(20), {}
+    async def active(self, users: list[str], ahead: timedelta = timedelta(0)) -> None:
+        """Report activity of their servers."""
+        slots = asyncio.Semaphore(20)
 
         async def one(user: str) -> None:
             async with slots:
@@ -195,10 +195,8 @@ class BenchHub:
                 body = {"servers": {"": {"last_activity": (at + ahead).isoformat()}}}
                 answer = await self.client.post(f"{self.api}/users/{user}/activity", json=body)
                 answer.raise_for_status()
-                done[user] = time.time()
 
         await asyncio.gather(*map(one, users))
-        return done
 
     def events(self, since: float) -> list[dict[str, Any]]:
         """Return what the hub noted since then."""
@@ -238,7 +236,7 @@ async def cull(hub: BenchHub, culler: str) -> Cull:
     await listed
     await asyncio.sleep(COME_BACK_AFTER_S)
     returning = hub.idle[culler][-hub.sizes.come_back :]
-    back = await hub.active(returning, LATER / 2)
+    await hub.active(returning, LATER / 2)
     took = await pass_
     ended = await hub.running()
     events = hub.events(began)
@@ -247,6 +245,9 @@ async def cull(hub: BenchHub, culler: str) -> Cull:
     for event in events:
         flight += {"stop": 1, "stopped": -1}.get(event["what"], 0)
         most = max(most, flight)
+    requests = [event for event in events if event["what"] == "request"]
+    back = {_user(event): event["at"] for event in requests if event["path"].endswith("/activity")}
+    deleted = {_user(event): event["arrived"] for event in requests if event["method"] == "DELETE"}
     own = [event for event in events if event["what"] == "request" and event["method"] != "POST"]
     last_stop = max(stops.values(), default=began)
     lists = [event for event in own if event["path"].startswith("/hub/api/users?") and event["at"] <= last_stop]
@@ -258,10 +259,14 @@ async def cull(hub: BenchHub, culler: str) -> Cull:
         list_requests=len(lists),
         requests=len([event for event in own if event["at"] <= last_stop]),
         culled=len(stops),
-        stale=sum(user in stops and stops[user] > at for user, at in back.items()),
+        stale=sum(user in stops and deleted[user] > at for user, at in back.items()),
         skipped=len([user for user in hub.idle[culler] if user in ended and user not in back]),
         most_in_flight=most,
     )
+
+
+def _user(event: dict[str, Any]) -> str:
+    return str(event["path"].split("/")[4])
 
 
 async def _when_listed(hub: BenchHub, began: float) -> None:

@@ -69,7 +69,14 @@ class Memory(Proxy):
 
 
 def log_request(handler: web.RequestHandler) -> None:
-    note(what="request", method=handler.request.method, path=handler.request.uri, status=handler.get_status())
+    request, now = handler.request, time.time()
+    note(
+        what="request",
+        method=request.method,
+        path=request.uri,
+        status=handler.get_status(),
+        arrived=now - request.request_time(),
+    )
 
 
 c = get_config()  # noqa: F821

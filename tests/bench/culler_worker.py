@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -65,22 +64,22 @@ async def theirs(url: str, token: str, idle: float, in_flight: int, folder: Path
     return run, close
 
 
-def resident_mib() -> float:
-    """Return the memory that is resident now: code and libraries, before the pass."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1024**2
+def status_mib(name: str) -> float:
+    """Return a figure of proc(5)'s status: VmRSS is resident now, VmHWM the most that ever was."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 async def main() -> None:
     which, url, token, idle, in_flight, folder = sys.argv[1:7]
     maker = {"ours": ours, "theirs": theirs}[which]
     run, close = await maker(url, token, float(idle), int(in_flight), Path(folder))
-    loaded = resident_mib()
+    loaded = status_mib("VmRSS")
     began, cpu = time.monotonic(), time.process_time()
     await run()
     took = {"wall_s": time.monotonic() - began, "cpu_s": time.process_time() - cpu}
     await close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = status_mib("VmHWM")  # getrusage would give the peak of whoever started this process
     memory = {"peak_mib": peak, "grown_mib": max(0.0, peak - loaded)}
     print(json.dumps({**took, **memory, "cpu_with_start_s": time.process_time()}))
 
