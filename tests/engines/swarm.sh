@@ -39,7 +39,7 @@ up() {
   for n in "${jobs[@]}"; do wait "$n" || die "a node did not come up"; done
   if ! status; then
     # the default pool 10.0.0.0/8 collides with everything
-    node_docker 1 swarm init --advertise-addr "$(node_address 1)" --default-addr-pool 10.200.0.0/16 --default-addr-pool-mask-length 24 >/dev/null
+    node_docker 1 swarm init --advertise-addr "$(node_address 1)" --default-addr-pool 10.200.0.0/16 --default-addr-pool-mask-length 22 >/dev/null
   fi
   token=$(node_docker 1 swarm join-token -q worker)
   for n in $(seq 2 "$SWARM_NODES"); do

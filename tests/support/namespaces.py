@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-NEW_MOUNTS, NEW_NETWORK = 0x00020000, 0x40000000
+NEW_MOUNTS, NEW_NETWORK, OWN_FOLDER = 0x00020000, 0x40000000, 0x00000200
 PRIVATE, BIND, RECURSIVE = 1 << 18, 1 << 12, 1 << 14
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -42,5 +42,6 @@ def network_of(namespace: Path, resolver: str | None = None) -> Iterator[None]:
             yield
         finally:
             _check(_libc.setns(network.fileno(), NEW_NETWORK))
+            _check(_libc.unshare(OWN_FOLDER))  # threads that were started meanwhile share it
             _check(_libc.setns(mounts.fileno(), NEW_MOUNTS))
             os.chdir(here)
