@@ -46,6 +46,16 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
+        self.reclaimed = {
+            unit: Counter(
+                f"jupytercloud_culling_reclaimed_{unit}_hours_total",
+                f"{what} that lay free because an idle or old server was stopped, until its owner started it again "
+                "(a day at most), by rule.",
+                ["rule"],
+                registry=registry,
+            )
+            for unit, what in (("core", "Core hours"), ("gib", "GiB hours of memory"), ("gpu", "GPU hours"))
+        }
         self.last_pass = Gauge(
             "jupytercloud_culling_last_pass_timestamp_seconds",
             "When the last whole pass ended; alert when it grows old.",

@@ -30,6 +30,7 @@ from ..web.service import Now
 from .asked import Asked
 from .facts import Report, Start, servers_of
 from .metrics import Metrics
+from .reclaimed import LONGEST, reclaimed
 from .rules import Action, Judge, KeepRefused, Memory, Server, Verdict
 from .store import Remembered, Store
 
@@ -161,7 +162,8 @@ class Culler:
     async def _run(self) -> Pass:
         users = [user async for user in self.api.users(state="active")]
         await self._ask()
-        settled = await self._settled()
+        moments = await self.store.moments()
+        settled = await self._settled(moments)
         remembered = await self.store.remembered()
         judge = self._judge(remembered, settled)
         result = Pass(judge.now, self._verdicts(judge, users, remembered))
@@ -175,8 +177,23 @@ class Culler:
         async with asyncio.TaskGroup() as group:
             stops = [group.create_task(self._stop(verdict, settled, slots)) for verdict in due]
         result.outcomes.update(stop.result() for stop in stops)
+        await self._count_reclaimed(result, moments.get("read"))
         await self.store.remember(read=self.now())
         return result
+
+    async def _count_reclaimed(self, result: Pass, since: datetime | None) -> None:
+        """Count what earlier stops left free since the last pass; an outage is not counted at all."""
+        if since is None or not timedelta(0) <= result.at - since <= self._longest_gap:
+            return
+        stops = await self.store.freed(since - LONGEST)
+        for rule, hours in reclaimed(stops, self._running.keys(), since, result.at).items():
+            for unit, amount in (("core", hours.core), ("gib", hours.gib), ("gpu", hours.gpu)):
+                self.metrics.reclaimed[unit].labels(rule).inc(amount)
+
+    @property
+    def _longest_gap(self) -> timedelta:
+        """Longer than this without a pass, and activity was not seen."""
+        return max(self.settings.settle, 3 * self.settings.every)
 
     async def _ask(self) -> None:
         if self.asked is None:
@@ -185,12 +202,11 @@ class Culler:
         self.metrics.asked.set(0 if found is None else 1)
         self._requests = found or {}
 
-    async def _settled(self) -> bool:
+    async def _settled(self, moments: Mapping[str, datetime]) -> bool:
         """Say whether activity was recorded without a hole of more than ``settle`` until now."""
-        now, gap = self.now(), max(self.settings.settle, 3 * self.settings.every)
-        moments = await self.store.moments()
+        now = self.now()
         read, settles = moments.get("read"), moments.get("settles")
-        if read is not None and not timedelta(0) <= now - read <= gap:
+        if read is not None and not timedelta(0) <= now - read <= self._longest_gap:
             log.info("the hub was last read at %s: nobody is stopped for being idle for a while", read)
             settles = now + self.settings.settle
             await self.store.remember(settles=settles)

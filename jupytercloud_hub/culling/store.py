@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ..contracts.text import Localized
 from ..storage import Database
 from .facts import Report, Start
+from .reclaimed import Freed
 from .rules import KeepRefused, Maintenance, Memory, Server
 from .tables import Activity, Kept, State, Stopped, Warning_
 
@@ -123,6 +124,9 @@ class Store:
                     cause=cause,
                     rule=rule,
                     reason=texts,
+                    cpu=server.cpu,
+                    memory=server.memory,
+                    gpu=server.gpu,
                 )
             )
 
@@ -131,6 +135,15 @@ class Store:
         async with self._database.session() as session:
             query = select(Stopped).where(Stopped.user == user, Stopped.stopped_at >= since)
             return list(await session.scalars(query.order_by(Stopped.stopped_at.desc()).limit(20)))
+
+    async def freed(self, since: datetime) -> list[Freed]:
+        """Return what stops for idleness or age since then gave back."""
+        async with self._database.session() as session:
+            query = select(Stopped).where(Stopped.stopped_at >= since, Stopped.cause.in_(("idle", "age")))
+            return [
+                Freed(row.user, row.server, row.stopped_at, row.rule, row.cpu, row.memory, row.gpu)
+                for row in await session.scalars(query)
+            ]
 
     async def prune(self, before: datetime) -> None:
         """Forget everything about starts and stops before then: ``privacy.retention.culling``."""

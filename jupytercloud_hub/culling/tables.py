@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, Integer, String
+from sqlalchemy import JSON, BigInteger, Float, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..storage import Base
@@ -68,6 +68,9 @@ class Stopped(Base):
     cause: Mapped[str] = mapped_column(String(16))
     rule: Mapped[str] = mapped_column(String(63))
     reason: Mapped[dict[str, str]] = mapped_column(JSON)
+    cpu: Mapped[float] = mapped_column(Float, default=0.0)
+    memory: Mapped[int] = mapped_column(BigInteger, default=0)
+    gpu: Mapped[int] = mapped_column(Integer, default=0)
 
 
 class State(Base):

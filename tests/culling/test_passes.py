@@ -352,3 +352,23 @@ async def test_what_is_kept_of_a_person_can_be_read_and_erased_twice(
     async with database.session() as session:
         assert not any((await export(session, "anna")).values())
         assert len((await export(session, "erased-7"))["culling_stopped"]) == 1
+
+
+async def test_what_a_stop_gave_back_is_counted_pass_by_pass_until_its_owner_is_back(
+    hub: FakeHub, make: Make, clock: Clock
+) -> None:
+    record = {"profile": "gpu", "options": {}, "resources": {"cpu": 4, "memory": 16 * 1024**3, "gpu": 1}}
+    hub.add("anna", idle=55 * MIN, age=3 * HOUR, state={"jupytercloud": record})
+    culler = make()
+    await culler.run()
+    clock.tick(minutes=10)
+    await culler.run()
+    for _ in range(3):
+        clock.tick(minutes=20)
+        await culler.run()
+    assert culler.metrics.reclaimed["core"].labels("ordinary")._value.get() == pytest.approx(4)
+    assert culler.metrics.reclaimed["gpu"].labels("ordinary")._value.get() == pytest.approx(1)
+    hub.users["anna"][""] = {"started": iso(clock()), "last_activity": iso(clock()), "ready": True}
+    clock.tick(minutes=20)
+    await culler.run()
+    assert culler.metrics.reclaimed["core"].labels("ordinary")._value.get() == pytest.approx(4)
