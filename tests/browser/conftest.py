@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from jupytercloud_hub.demo import node
 from tests.support import CACHE, ROOT
 from tests.support.chromium import prepare
 from tests.support.demo import Demo, running
 from tests.support.page import Look
+
+expect.set_options(timeout=20_000)  # machines of continuous integration are busy
 
 
 @pytest.fixture
