@@ -101,8 +101,8 @@ class Admission:
     async def _confirm(self, message: Confirm) -> AdmissionAnswer:
         async with self._ledger.writing() as session:
             interval = await self._ledger.find(session, message.key)
-            over = interval is not None and interval.state not in (PLACE, RUNNING)
-            if interval is None or (over and interval.closed_by == "release"):
+            lapsed = interval is not None and interval.state == DROPPED and interval.closed_by == "expiry"
+            if interval is None or (interval.state not in (PLACE, RUNNING) and not lapsed):
                 raise PublicError(
                     409,
                     "not-reserved",

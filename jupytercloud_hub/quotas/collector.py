@@ -156,10 +156,10 @@ class Collector:
     def _end(self, counted: datetime, stopped: datetime | None, as_of: datetime) -> datetime:
         """Return the end of an interval: the hub's `last_activity` of a stopped server is when it stopped it.
 
-        Except where the hub was away since the server was last seen: at its return it stops what it finds dead,
-        and nobody knows since when. Nothing is counted then that was not seen.
+        Except where the hub was away since the server was last counted: at its return it stops what it finds
+        dead, and nobody knows since when. Nothing is counted then that was not seen.
         """
-        if stopped is None or stopped < counted or counted < self._hub_back <= stopped:
+        if stopped is None or stopped < counted or counted < self._hub_back:
             return counted
         return min(stopped, as_of)
 

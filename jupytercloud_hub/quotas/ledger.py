@@ -53,12 +53,12 @@ def moment_of(seconds: int) -> datetime:
 
 def resources_of(interval: Interval) -> Resources:
     """Return what an interval holds."""
-    return Resources(
-        cpu=interval.cpu / 1000,
-        memory=interval.memory * MIB,
-        gpu=interval.gpu,
-        gpu_type=interval.gpu_type or None,
-    )
+    return resources_kept(interval.cpu, interval.memory, interval.gpu, interval.gpu_type)
+
+
+def resources_kept(cpu: int, memory: int, gpu: int, gpu_type: str) -> Resources:
+    """Return resources from the whole numbers of an interval: thousandths of a core, MiB, GPUs and their type."""
+    return Resources(cpu=cpu / 1000, memory=memory * MIB, gpu=gpu, gpu_type=gpu_type or None)
 
 
 @dataclass(frozen=True)

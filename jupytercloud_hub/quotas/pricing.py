@@ -8,7 +8,7 @@ its share of memory is the rule of computing centres' "service units".
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date, tzinfo
 from decimal import Decimal
 
@@ -37,7 +37,16 @@ class Usage:
     """Millionths of a unit per hour, times seconds."""
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+        return Usage(
+            self.seconds + other.seconds,
+            self.cpu + other.cpu,
+            self.memory + other.memory,
+            self.gpu + other.gpu,
+            self.cost + other.cost,
+        )
+
+    def __mul__(self, times: int) -> Usage:
+        return Usage(self.seconds * times, self.cpu * times, self.memory * times, self.gpu * times, self.cost * times)
 
     def measured(self, measure: Measure) -> float:
         """Return it as people read it: units, or hours of cores, of GiB or of GPUs."""

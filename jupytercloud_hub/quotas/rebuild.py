@@ -6,16 +6,18 @@ longer all kept (``privacy.retention.usage``) are left as they are.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .ledger import SUMS, Ledger, add_sums, moment_of, put, resources_of
-from .pricing import rate, tariff_on, use
+from ..settings.quotas import Tariff
+from .ledger import SUMS, Ledger, add_sums, moment_of, put, resources_kept
+from .pricing import Usage, rate, tariff_on, use
 from .tables import CLOSED, RUNNING, ByDay, ByProfile, Horizon, Interval
 from .windows import DAY, day_start, local_day
 
@@ -91,9 +93,18 @@ async def _true(
 ) -> tuple[dict[Key, Sums], dict[Key, Sums]]:
     profiles: dict[Key, Sums] = {}
     days: dict[Key, Sums] = {}
-    tariff = tariff_on(day, ledger.prices.tariffs)
+    a_second = _a_second(tariff_on(day, ledger.prices.tariffs))
     query = (
-        select(Interval)
+        select(
+            Interval.begin_s,
+            Interval.counted_s,
+            Interval.accounts,
+            Interval.profile,
+            Interval.cpu,
+            Interval.memory,
+            Interval.gpu,
+            Interval.gpu_type,
+        )
         .where(
             Interval.hub == ledger.hub,
             Interval.state.in_((RUNNING, CLOSED)),
@@ -103,19 +114,28 @@ async def _true(
         )
         .execution_options(yield_per=_CHUNK)
     )
-    async for interval in await session.stream_scalars(query):
-        resources = resources_of(interval)
-        seconds = min(interval.counted_s, end) - max(interval.begin_s, begin)
-        usage = use(resources, max(0, seconds), rate(resources, tariff))
-        starts = int(interval.begin_s >= begin)
-        session.expunge(interval)
-        if seconds <= 0 and not starts:
+    async for began, counted, accounts, profile, cpu, memory, gpu, gpu_type in await session.stream(query):
+        seconds = max(0, min(counted, end) - max(began, begin))
+        starts = int(began >= begin)
+        if not seconds and not starts:
             continue
-        for kind, name in interval.accounts:
+        usage = a_second(cpu, memory, gpu, gpu_type) * seconds
+        for kind, name in accounts:
             account = (ledger.hub, kind, name, day)
-            put(profiles, (*account, interval.profile, interval.gpu_type), usage, starts)
-            put(days, (*account, interval.gpu_type), usage, starts)
+            put(profiles, (*account, profile, gpu_type), usage, starts)
+            put(days, (*account, gpu_type), usage, starts)
     return profiles, days
+
+
+def _a_second(tariff: Tariff) -> Callable[[int, int, int, str], Usage]:
+    """Return what tells a second's usage of (cpu, memory, GPUs, type) as intervals keep them."""
+
+    @cache
+    def usage(cpu: int, memory: int, gpu: int, gpu_type: str) -> Usage:
+        resources = resources_kept(cpu, memory, gpu, gpu_type)
+        return use(resources, 1, rate(resources, tariff))
+
+    return usage
 
 
 async def _kept(

@@ -319,7 +319,8 @@ async def test_the_ledger_is_what_truly_ran(
         seconds = 0 if row is None or row.state == DROPPED else row.ended_s - row.begin_s
         counted += seconds
         assert seconds >= 0
-        assert seconds <= true + ROUNDING, (server, row.__dict__ if row else None)
+        told = f"{server.start.key.user}: {server.__dict__} {row.__dict__ if row else None}"
+        assert seconds <= true + ROUNDING, told
         if seconds < true - ROUNDING:
             lost += true - seconds
             # nothing is lost but what came after the last look, and only where nobody could tell the end
