@@ -16,7 +16,7 @@ status() { node_docker 1 node ls >/dev/null 2>&1; }
 
 node_loaded() { # N: node and dockerd with the images
   local options=()
-  [ "$1" != 2 ] || options=(--node-generic-resource GPU=1)
+  [ "$1" != 2 ] || options=(--node-generic-resource "${SWARM_GPU:-GPU=1}")
   node_up "$1" "node$1"
   dockerd_up "$1" "${options[@]}"
   load_images node_docker "$1"

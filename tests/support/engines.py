@@ -39,13 +39,13 @@ def up(group: str) -> Iterator[None]:
         pytest.fail("real engines need root: make test-engines")
     users = RUN / f"{group}-users"  # a file for each test run; there from the beginning when tests brought it up
     mine = users / str(os.getpid())
-    with _alone():
-        if script(f"{group}.sh", "status", check=False).returncode:
-            users.mkdir(parents=True, exist_ok=True)
-        script(f"{group}.sh", "up")
-        if users.exists():
-            mine.touch()
     try:
+        with _alone():
+            if script(f"{group}.sh", "status", check=False).returncode:
+                users.mkdir(parents=True, exist_ok=True)
+            if users.exists():
+                mine.touch()
+            script(f"{group}.sh", "up")
         yield
     finally:
         with _alone():
