@@ -33,6 +33,7 @@ from .metrics import Metrics
 from .reclaimed import LONGEST, reclaimed
 from .rules import Action, Judge, KeepRefused, Memory, Server, Verdict
 from .store import Remembered, Store
+from .webhook import Webhook
 
 log = logging.getLogger("jupytercloud.culling")
 
@@ -75,6 +76,7 @@ class Culler:
         metrics: Metrics,
         now: Now,
         asked: Asked | None = None,
+        webhook: Webhook | None = None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self.settings = settings
@@ -84,6 +86,7 @@ class Culler:
         self.metrics = metrics
         self.now = now
         self.asked = asked
+        self.webhook = webhook
         self._poll_seconds = poll_seconds
         self._holder = secrets.token_hex(8)
         self._requests: Mapping[Start, StopRequest] = {}
@@ -176,6 +179,7 @@ class Culler:
         due = [verdict for verdict in result.verdicts if verdict.action is Action.STOP]
         async with asyncio.TaskGroup() as group:
             stops = [group.create_task(self._stop(verdict, settled, slots)) for verdict in due]
+            group.create_task(self._tell(result.verdicts))
         result.outcomes.update(stop.result() for stop in stops)
         await self._count_reclaimed(result, moments.get("read"))
         await self.store.remember(read=self.now())
@@ -250,6 +254,14 @@ class Culler:
                 self.metrics.warnings.labels(verdict.planned.rule).inc()
         if changes:
             await self.store.warn(changes)
+
+    async def _tell(self, verdicts: list[Verdict]) -> None:
+        if self.webhook is None:
+            return
+        untold = await self.store.untold()
+        fresh = [verdict for verdict in verdicts if verdict.server.key in untold and verdict.warned]
+        if fresh and await self.webhook.tell(fresh):
+            await self.store.told(verdict.server.key for verdict in fresh)
 
     async def _stop(self, decided: Verdict, settled: bool, slots: asyncio.Semaphore) -> str:
         verdict, server = decided, decided.server

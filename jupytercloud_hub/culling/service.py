@@ -18,6 +18,7 @@ from .asked import Asked
 from .metrics import Metrics
 from .passes import Busy, Culler
 from .store import Store
+from .webhook import Webhook
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -53,8 +54,16 @@ class CullerService(Service):
         self.metrics = Metrics(self.registry)
         self._api = open_api(self.settings, self.context.api_url, self.context.api_token)
         self._asked = open_asked(self.settings, self.context.api_token)
+        self._webhook = open_webhook(self.settings)
         self.culler = Culler(
-            self.culling, self.settings.site.zone, self._api, self.store, self.metrics, self.now, self._asked
+            self.culling,
+            self.settings.site.zone,
+            self._api,
+            self.store,
+            self.metrics,
+            self.now,
+            self._asked,
+            self._webhook,
         )
         self._last_error: str | None = None
         self._tasks = [asyncio.create_task(self._passes()), asyncio.create_task(self._prune())]
@@ -67,6 +76,8 @@ class CullerService(Service):
         await self._api.close()
         if self._asked:
             await self._asked.close()
+        if self._webhook:
+            await self._webhook.close()
         await self._database.close()
 
     def handlers(self) -> list[tuple[Any, ...]]:
@@ -121,3 +132,12 @@ def open_asked(settings: Settings, token: str) -> Asked | None:
         return None
     url = os.environ.get(STOPS_URL) or f"{settings.site.url}services/quotas/{STOPS_PATH}"
     return Asked(url, token)
+
+
+def open_webhook(settings: Settings) -> Webhook | None:
+    """Return the operator's address for warnings, if there is one. Raises `SecretMissingError`."""
+    webhook = settings.culling.webhook if settings.culling else None
+    if webhook is None:
+        return None
+    token = webhook.token.read(settings.folder) if webhook.token else None
+    return Webhook(webhook.url, token, settings.site.name, f"{settings.site.url}services/{CullerService.name}/")

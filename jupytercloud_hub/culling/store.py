@@ -81,8 +81,21 @@ class Store:
                     # A page and a pass may say it at the same moment: the first word counts.
                     values = {"user": user, "server": server, "started": started, "asker": asker}
                     insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-                    row = insert(Warning_).values(**values, warned_at=after[asker])
+                    row = insert(Warning_).values(**values, warned_at=after[asker], told=False)
                     await session.execute(row.on_conflict_do_nothing())
+
+    async def untold(self) -> set[Start]:
+        """Return the starts with a warning that the webhook does not have."""
+        async with self._database.session() as session:
+            rows = await session.scalars(select(Warning_).where(Warning_.told.is_(False)))
+            return {(row.user, row.server, row.started) for row in rows}
+
+    async def told(self, starts: Iterable[Start]) -> None:
+        """Note that the webhook has these."""
+        async with self._database.session() as session:
+            for user, server, started in starts:
+                which = (Warning_.user == user, Warning_.server == server, Warning_.started == started)
+                await session.execute(update(Warning_).where(*which).values(told=True))
 
     async def keep(self, start: Start, seen: Memory, until: datetime) -> None:
         """Count one "keep it"; of two that were decided on the same memory, the second is refused."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, Index, Integer, String
+from sqlalchemy import JSON, BigInteger, Boolean, Float, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..storage import Base
@@ -24,6 +24,8 @@ class Warning_(Base):  # noqa: N801 - `Warning` is Python's
     started: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     asker: Mapped[str] = mapped_column(String(16), primary_key=True)
     warned_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    told: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Whether the operator's webhook has it."""
 
 
 class Kept(Base):

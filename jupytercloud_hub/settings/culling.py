@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import date, time, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from ..contracts.model import Model
 from ..contracts.text import Localized
 from ..contracts.units import Duration
+from .secrets import Secret
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -129,6 +131,22 @@ class CullingRule(Model):
         return not self.servers or any(fnmatchcase(name or "~", pattern) for pattern in self.servers)
 
 
+class WebhookSettings(Model):
+    """An address that is told each warning by a POST of JSON: a mailer or a chat room of the site."""
+
+    url: str = Field(pattern=r"^https?://")
+    """Where the POST goes. It names people: https, or a program on this machine."""
+    token: Secret | None = None
+    """Sent as a bearer token."""
+
+    @model_validator(mode="after")
+    def _not_in_the_clear(self) -> WebhookSettings:
+        host = urlsplit(self.url).hostname
+        if not self.url.startswith("https:") and host not in {"127.0.0.1", "::1", "localhost"}:
+            raise ValueError("an address in https is expected: warnings name people")
+        return self
+
+
 class CullingSettings(Model):
     """Which servers are stopped when nobody uses them, how people are warned, and how fast it goes."""
 
@@ -140,6 +158,8 @@ class CullingSettings(Model):
     """How long before a stop its owner is warned, where the rule does not say."""
     keep: Keep = Keep()
     """How far "keep it" reaches, where the rule does not say."""
+    webhook: WebhookSettings | None = None
+    """Where warnings are told beside the page and JupyterLab."""
     concurrency: int = Field(default=10, ge=1, le=100)
     """Most stops in flight at a time."""
     settle: Duration = timedelta(minutes=10)

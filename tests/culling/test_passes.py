@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from jupytercloud_hub.culling.metrics import Metrics
 from jupytercloud_hub.culling.passes import Busy, Culler
 from jupytercloud_hub.culling.rules import KeepRefused, Maintenance
 from jupytercloud_hub.culling.store import Store, erase, export
+from jupytercloud_hub.culling.webhook import Webhook
 from jupytercloud_hub.hubapi.client import HubApi, HubApiError
 from jupytercloud_hub.settings.culling import CullingSettings
 from jupytercloud_hub.storage import Database
@@ -57,12 +59,12 @@ def hub() -> FakeHub:
 
 @pytest.fixture
 def make(hub: FakeHub, database: Database, clock: Clock) -> Make:
-    def made(asked: Asked | None = None, **settings: Any) -> Culler:
+    def made(asked: Asked | None = None, webhook: Webhook | None = None, **settings: Any) -> Culler:
         api = HubApi("http://hub.test/hub/api", "token", concurrency=100, transport=hub)
         culling = CullingSettings.model_validate({**RULES, **settings})
         metrics = Metrics(CollectorRegistry())
         zone = ZoneInfo("Europe/Paris")
-        return Culler(culling, zone, api, Store(database), metrics, clock, asked, poll_seconds=0.02)
+        return Culler(culling, zone, api, Store(database), metrics, clock, asked, webhook, poll_seconds=0.02)
 
     return made
 
@@ -372,3 +374,27 @@ async def test_what_a_stop_gave_back_is_counted_pass_by_pass_until_its_owner_is_
     clock.tick(minutes=20)
     await culler.run()
     assert culler.metrics.reclaimed["core"].labels("ordinary")._value.get() == pytest.approx(4)
+
+
+async def test_the_webhook_is_told_each_warning_until_it_takes_it_and_then_no_more(
+    hub: FakeHub, make: Make, clock: Clock
+) -> None:
+    hub.add("anna", idle=55 * MIN, age=3 * HOUR)
+    hub.add("bob", idle=0 * MIN, age=3 * HOUR)
+    bodies: list[Any] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        assert request.headers["Authorization"] == "Bearer secret"
+        bodies.append(json.loads(request.content))
+        return httpx.Response(503 if len(bodies) == 1 else 204)
+
+    page = "http://hub.test/services/culler/"
+    webhook = Webhook("http://127.0.0.1/hook", "secret", "essai", page, httpx.MockTransport(take))
+    culler = make(webhook=webhook)
+    for _ in range(4):
+        await culler.run()
+        clock.tick(minutes=1)
+    assert len(bodies) == 2
+    (warning,) = bodies[1]["warnings"]
+    assert (bodies[1]["site"], warning["user"], warning["rule"]) == ("essai", "anna", "ordinary")
+    assert warning["reason"]["fr"] == "Arrêt après 1 h sans activité (ordinary)."
