@@ -33,7 +33,9 @@ from .windows import local_day
 _LEDGER_LOCK = 0x71756F746173  # any constant: all processes that write one PostgreSQL ledger share it
 _BATCH = 100
 """Intervals counted in one transaction: an admission waits no longer than for these."""
-SUMS = ("seconds", "cpu", "memory", "gpu", "cost", "starts")
+AMOUNTS = ("seconds", "cpu", "memory", "gpu", "cost")
+"""The whole numbers of `Usage`, as columns."""
+SUMS = (*AMOUNTS, "starts")
 
 
 def seconds_of(moment: datetime) -> int:
@@ -256,7 +258,7 @@ class Ledger:
 def put(rows: dict[tuple[Any, ...], dict[str, int]], key: tuple[Any, ...], usage: Usage, starts: int) -> None:
     """Add to a row of sums that is being made."""
     row = rows.setdefault(key, dict.fromkeys(SUMS, 0))
-    for column in SUMS[:-1]:
+    for column in AMOUNTS:
         row[column] += getattr(usage, column)
     row["starts"] += starts
 

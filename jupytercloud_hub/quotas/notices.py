@@ -13,7 +13,7 @@ from ..contracts.stops import StopRequest
 from ..contracts.text import LANGUAGES
 from ..settings.quotas import Limit
 from ..web.i18n import render
-from .budgets import Account, Standing, levels_reached, stop_at
+from .budgets import Account, Standing, budget_of, levels_reached, stop_at
 from .ledger import Ledger, moment_of, resources_of, seconds_of
 from .pricing import counts_on
 from .tables import Interval, Live, Notice
@@ -21,6 +21,8 @@ from .usage import Reader, running_of
 from .words import stop_text
 
 USED_UP = 100
+_AT_ONCE = 200
+"""Accounts in one question to the database."""
 _Key = tuple[str, str, str, str, int]
 PersonOf = Callable[[str], Person | None]
 """Finds a person by username, as the hub last described her; None where it does not know her."""
@@ -98,10 +100,15 @@ class Notices:
         return list(found.values())
 
     async def _standings(self, session: AsyncSession, accounts: Sequence[Account], now: datetime) -> list[Standing]:
-        standings: list[Standing] = []
+        budgets = []
         for account in accounts:
             person = self._person_of(account.name) if account.kind == "person" else None
-            found, _ = await self._reader.standings(session, [account], person, now)
+            budget = budget_of(account, person, self._reader.settings.budgets)
+            if budget is not None and budget.limits:
+                budgets.append((account, budget))
+        standings: list[Standing] = []
+        for start in range(0, len(budgets), _AT_ONCE):
+            found, _ = await self._reader.standings_in(session, budgets[start : start + _AT_ONCE], now)
             standings.extend(found)
         return standings
 

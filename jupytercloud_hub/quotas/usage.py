@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..contracts.person import Person
 from ..settings.quotas import Budget, Limit, QuotasSettings
 from .budgets import Account, Holding, Standing, budget_of
-from .ledger import SUMS, Ledger, seconds_of
+from .ledger import AMOUNTS, SUMS, Ledger, seconds_of
 from .pricing import COLUMN, Usage
 from .tables import ByDay, ByProfile, Grant, Interval, Live
 from .windows import span
@@ -33,8 +34,8 @@ class DayOfProfile:
 class Held:
     """What one account's servers hold, and what they are promised beyond what is counted."""
 
-    holding: Holding
-    promised: dict[str, Usage]
+    holding: Holding = field(default_factory=Holding)
+    promised: dict[str, Usage] = field(default_factory=dict)
     """By type of GPU; empty where there is none."""
 
     def of(self, limit: Limit) -> int:
@@ -43,8 +44,14 @@ class Held:
         return sum(getattr(self.promised.get(each, Usage()), COLUMN[limit.measure]) for each in types)
 
 
-async def held(session: AsyncSession, hub: str, account: Account, least: timedelta, now: datetime) -> Held:
-    """Return what an account's servers hold at ``now``.
+def _any_of(table: type[Live] | type[ByDay] | type[Grant], accounts: Sequence[Account]) -> ColumnElement[bool]:
+    return tuple_(table.kind, table.name).in_([(account.kind, account.name) for account in accounts])
+
+
+async def held(
+    session: AsyncSession, hub: str, accounts: Sequence[Account], least: timedelta, now: datetime
+) -> dict[Account, Held]:
+    """Return what the accounts' servers hold at ``now``.
 
     Each is promised ``least`` of running time from its start on, and in any case the time since it was last
     counted.
@@ -55,6 +62,8 @@ async def held(session: AsyncSession, hub: str, account: Account, least: timedel
     ahead = case((until > Interval.counted_s, until - Interval.counted_s), else_=0)
     query = (
         select(
+            Live.kind,
+            Live.name,
             Interval.gpu_type,
             func.count(),
             func.sum(Interval.cpu),
@@ -65,44 +74,61 @@ async def held(session: AsyncSession, hub: str, account: Account, least: timedel
             func.sum(Interval.gpu * ahead),
             func.sum(Interval.rate * ahead),
         )
-        .join(Live, Live.interval_id == Interval.id)
-        .where(Live.hub == hub, Live.kind == account.kind, Live.name == account.name)
-        .group_by(Interval.gpu_type)
+        .join(Interval, Live.interval_id == Interval.id)
+        .where(Live.hub == hub, _any_of(Live, accounts))
+        .group_by(Live.kind, Live.name, Interval.gpu_type)
     )
-    holding, promised = Holding(), {}
-    for gpu_type, servers, cpu, gpu, *sums in (await session.execute(query)).all():
-        holding = Holding(holding.servers + servers, holding.cpu + int(cpu), holding.gpu + int(gpu))
-        promised[gpu_type] = Usage(*(int(each) for each in sums))
-    return Held(holding, promised)
+    found: dict[Account, Held] = {}
+    for kind, name, gpu_type, servers, cpu, gpu, *sums in (await session.execute(query)).all():
+        before = found.get(Account(kind, name), Held())
+        holding = before.holding
+        found[Account(kind, name)] = Held(
+            Holding(holding.servers + servers, holding.cpu + int(cpu), holding.gpu + int(gpu)),
+            {**before.promised, gpu_type: Usage(*(int(each) for each in sums))},
+        )
+    return found
 
 
-async def used(session: AsyncSession, hub: str, account: Account, limit: Limit, first: date, end: date) -> int:
-    """Return what an account used on the days from ``first`` up to and without ``end``."""
-    query = select(func.sum(getattr(ByDay, COLUMN[limit.measure]))).where(
-        ByDay.hub == hub,
-        ByDay.kind == account.kind,
-        ByDay.name == account.name,
-        ByDay.day >= first,
-        ByDay.day < end,
+async def used(
+    session: AsyncSession, hub: str, accounts: Sequence[Account], windows: Sequence[tuple[date, date]]
+) -> dict[tuple[Account, str], list[Usage]]:
+    """Return what the accounts used, by type of GPU: one `Usage` for each window (first day, day after the last)."""
+    sums = [
+        func.sum(case(((ByDay.day >= first) & (ByDay.day < end), getattr(ByDay, column)), else_=0))
+        for first, end in windows
+        for column in AMOUNTS
+    ]
+    query = (
+        select(ByDay.kind, ByDay.name, ByDay.gpu_type, *sums)
+        .where(
+            ByDay.hub == hub,
+            _any_of(ByDay, accounts),
+            ByDay.day >= min(first for first, _ in windows),
+            ByDay.day < max(end for _, end in windows),
+        )
+        .group_by(ByDay.kind, ByDay.name, ByDay.gpu_type)
     )
-    if limit.gpu_type is not None:
-        query = query.where(ByDay.gpu_type == limit.gpu_type)
-    return int((await session.execute(query)).scalar() or 0)
+    width = len(AMOUNTS)
+    return {
+        (Account(kind, name), gpu_type): [
+            Usage(*(int(each) for each in amounts[index : index + width])) for index in range(0, len(amounts), width)
+        ]
+        for kind, name, gpu_type, *amounts in (await session.execute(query)).all()
+    }
 
 
-async def granted(session: AsyncSession, hub: str, account: Account, limit: Limit, now: datetime) -> int:
-    """Return what was given to an account on top of a limit, and counts at ``now``."""
+async def granted(
+    session: AsyncSession, hub: str, accounts: Sequence[Account], now: datetime
+) -> dict[tuple[Account, str, str], int]:
+    """Return what was given to the accounts and counts at ``now``, by measure and type of GPU."""
     moment = seconds_of(now)
-    query = select(func.sum(Grant.amount)).where(
-        Grant.hub == hub,
-        Grant.kind == account.kind,
-        Grant.name == account.name,
-        Grant.measure == limit.measure,
-        Grant.gpu_type == (limit.gpu_type or ""),
-        Grant.begins_s <= moment,
-        Grant.ends_s > moment,
+    query = (
+        select(Grant.kind, Grant.name, Grant.measure, Grant.gpu_type, func.sum(Grant.amount))
+        .where(Grant.hub == hub, _any_of(Grant, accounts), Grant.begins_s <= moment, Grant.ends_s > moment)
+        .group_by(Grant.kind, Grant.name, Grant.measure, Grant.gpu_type)
     )
-    return int((await session.execute(query)).scalar() or 0)
+    rows: Sequence[Any] = (await session.execute(query)).all()
+    return {(Account(kind, name), measure, gpu_type): int(amount) for kind, name, measure, gpu_type, amount in rows}
 
 
 class Reader:
@@ -113,54 +139,54 @@ class Reader:
         self.settings = settings
 
     async def standings(
-        self,
-        session: AsyncSession,
-        accounts: Iterable[Account],
-        person: Person | None,
-        now: datetime,
-        *,
-        hard_only: bool = False,
+        self, session: AsyncSession, accounts: Iterable[Account], person: Person | None, now: datetime
     ) -> tuple[list[Standing], list[tuple[Account, Budget, Holding]]]:
         """Return where the accounts stand in each limit of their budgets, and what they hold.
 
-        ``person`` is the owner of the person's account among them. ``hard_only`` leaves out what can refuse
-        nothing.
+        ``person`` is the owner of the person's account among them.
         """
-        standings: list[Standing] = []
-        holdings: list[tuple[Account, Budget, Holding]] = []
-        for account in accounts:
-            budget = budget_of(account, person, self.settings.budgets)
-            if budget is None:
-                continue
-            limits = [limit for limit in budget.limits if limit.hard or not hard_only]
-            most = budget.concurrent
-            if not limits and most.servers is most.cpu is most.gpu is None:
-                continue
-            holds = await held(session, self.ledger.hub, account, self.settings.least, now)
-            holdings.append((account, budget, holds.holding))
-            for limit in limits:
-                standings.append(await self._standing(session, account, budget, limit, holds, now))
-        return standings, holdings
+        found = [(account, budget_of(account, person, self.settings.budgets)) for account in accounts]
+        return await self.standings_in(session, [(who, budget) for who, budget in found if budget], now)
 
-    async def _standing(
-        self,
-        session: AsyncSession,
-        account: Account,
-        budget: Budget,
-        limit: Limit,
-        holds: Held,
-        now: datetime,
-    ) -> Standing:
-        days = span(limit.window, now, self.ledger.prices.zone, self.settings.academic_year_starts)
-        return Standing(
-            account=account,
-            budget=budget,
-            limit=limit,
-            span=days,
-            used=await used(session, self.ledger.hub, account, limit, days.first, days.end),
-            held=holds.of(limit),
-            granted=await granted(session, self.ledger.hub, account, limit, now),
-        )
+    async def standings_in(
+        self, session: AsyncSession, budgets: Sequence[tuple[Account, Budget]], now: datetime
+    ) -> tuple[list[Standing], list[tuple[Account, Budget, Holding]]]:
+        """Return the same for accounts whose budgets are known: three questions to the database, however many."""
+        if not budgets:
+            return [], []
+        hub, zone, year = self.ledger.hub, self.ledger.prices.zone, self.settings.academic_year_starts
+        accounts = [account for account, _ in budgets]
+        holds = await held(session, hub, accounts, self.settings.least, now)
+        holdings = [(account, budget, holds.get(account, Held()).holding) for account, budget in budgets]
+        spans = {limit.window: span(limit.window, now, zone, year) for _, budget in budgets for limit in budget.limits}
+        if not spans:
+            return [], holdings
+        windows = list(dict.fromkeys((days.first, days.end) for days in spans.values()))
+        uses = await used(session, hub, accounts, windows)
+        grants = await granted(session, hub, accounts, now)
+        types: dict[Account, list[str]] = {}
+        for account, gpu_type in uses:
+            types.setdefault(account, []).append(gpu_type)
+        standings = []
+        for account, budget in budgets:
+            for limit in budget.limits:
+                days = spans[limit.window]
+                index = windows.index((days.first, days.end))
+                counted = [limit.gpu_type] if limit.gpu_type is not None else types.get(account, [])
+                column = COLUMN[limit.measure]
+                standing = Standing(
+                    account=account,
+                    budget=budget,
+                    limit=limit,
+                    span=days,
+                    used=sum(
+                        getattr(uses[account, each][index], column) for each in counted if (account, each) in uses
+                    ),
+                    held=holds.get(account, Held()).of(limit),
+                    granted=grants.get((account, limit.measure, limit.gpu_type or ""), 0),
+                )
+                standings.append(standing)
+        return standings, holdings
 
 
 async def days_of(session: AsyncSession, hub: str, account: Account, first: date, end: date) -> list[DayOfProfile]:
