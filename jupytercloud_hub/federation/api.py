@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import time
+from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 from tornado import web
@@ -38,11 +41,26 @@ class FederationApi(ApiHandler):
     """What the API's handlers share."""
 
     service: FederationService
+    limited: ClassVar[bool] = True
+    """False where only a signature lets in, and many sites may share one address."""
 
     async def prepare(self) -> None:
         if "%00" in (self.request.uri or ""):  # PostgreSQL keeps no such text
             raise PublicError(400, "bad-address", Text("This can't be read"), Text("The address contains a null."))
+        if self.limited:
+            self._limit(self.request.remote_ip or "")
         await super().prepare()
+
+    def _limit(self, caller: str) -> None:
+        seconds = self.service.limit.wait(caller, time.monotonic())
+        if seconds:
+            raise PublicError(
+                429,
+                "too-many",
+                Text("Too many requests"),
+                Text("This address was asked too often from where you are."),
+                retry_after=timedelta(seconds=math.ceil(seconds)),
+            )
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -260,6 +278,7 @@ class HeartbeatsApi(FederationApi):
     """
 
     anonymous = True
+    limited = False
 
     async def prepare(self) -> None:
         self.body, self.too_long = b"", False

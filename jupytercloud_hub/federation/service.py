@@ -29,6 +29,7 @@ from .metrics import FederationMetrics
 from .model import Decision, SiteState
 from .past import Past
 from .probes import ClientFactory, Prober, client
+from .ratelimit import RateLimit
 from .registry import Transition
 from .replicas import Replicas
 from .route_cookie import RouteCookies
@@ -43,6 +44,8 @@ TICK = 0.5
 SYNC = 2.0
 """Seconds between two looks at what operators and other replicas wrote into the database."""
 CLEAN = 3600.0
+API_RATE, API_BURST = 20.0, 200.0
+"""Calls of the API a second from one address, in the long run and at once."""
 DATABASE_SECONDS = 3.0
 """How long a person waits for the database before it counts as away."""
 
@@ -66,6 +69,7 @@ class FederationService(Service):
         self.past = Past(lambda: self.database, self.board, now)
         self.replicas = Replicas(self.database, self.board, self.prober, self.sync)
         self.used: dict[str, datetime] = {}
+        self.limit = RateLimit(API_RATE, API_BURST)
         self.keys: dict[str, list[str]] = {}
         self.synced = False
         self.cookies = RouteCookies(

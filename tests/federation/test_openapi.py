@@ -11,6 +11,7 @@ import pytest
 from jupytercloud_hub.federation.api import HANDLERS as API
 from jupytercloud_hub.federation.api_sites import HANDLERS as SITES
 from jupytercloud_hub.federation.openapi import OPERATIONS, document
+from jupytercloud_hub.federation.ratelimit import RateLimit
 from jupytercloud_hub.hubapi import HubApi
 from tests.federation.conftest import PEOPLE, portal_of, write_portal
 
@@ -53,6 +54,7 @@ async def test_schemathesis_finds_no_failure(tmp_path, sites, seed):
         return httpx.Response(200, json=PEOPLE[name]) if name in PEOPLE else httpx.Response(404)
 
     async with portal_of(write_portal(tmp_path, sites), make_client=client) as portal:
+        portal.service.limit = RateLimit(1e6, 1e6)
         portal.service.hub = HubApi("http://hub.invalid/hub/api", "t", transport=httpx.MockTransport(hub))
         process = await asyncio.create_subprocess_exec(
             str(program if program.exists() else "schemathesis"), "run",
