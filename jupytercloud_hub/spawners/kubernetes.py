@@ -183,23 +183,32 @@ class ProfileKubernetesSpawner(ProfileMixin, KubeSpawner):
         """Tell the pod's events in words. Raises `StartRefused` when it cannot start, or when the time is over."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + max(1, self.start_timeout - 2)
-        told, last = 0, objects.Word(Text("A machine is being looked for."), 20)
+        told: set[str] = set()
+        last = objects.Word(Text("A machine is being looked for."), 20)
         self.say(last.text, last.percent)
         while True:
-            events = self.events
-            for event in events[told:]:
+            for event in self._events_of_the_pod():
                 word = objects.word_of(event)
-                if word is not None:
-                    if word.text != last.text:
-                        self.say(word.text, word.percent)
-                    last = word
-            told = len(events)
+                if word is None or event["metadata"]["uid"] in told:
+                    continue
+                told.add(event["metadata"]["uid"])
+                if word.text != last.text:
+                    self.say(word.text, word.percent)
+                last = word
             failure = objects.failure_of(self._pod)
             if failure is not None:
                 raise self._failed_start(failure.text, await self._last_words(failure.engine))
             if loop.time() > deadline:
                 raise self._failed_start(last.text, last.engine, reason="timeout")
             await asyncio.sleep(LOOK_SECONDS)
+
+    def _events_of_the_pod(self) -> list[dict[str, Any]]:
+        """Return the events of this very pod: one of the same name may have been there a moment ago."""
+        pod = self._pod
+        if pod is None:
+            return []
+        uid = pod["metadata"]["uid"]
+        return [event for event in self.events if (event.get("involvedObject") or {}).get("uid") == uid]
 
     @property
     def _pod(self) -> dict[str, Any] | None:
