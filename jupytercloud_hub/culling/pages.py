@@ -15,6 +15,7 @@ from ..web.errors import PublicError
 from ..web.handlers import ApiHandler, BaseHandler, PageHandler
 from .api import DEFAULT_SERVER, ActivityReport, MaintenanceView, PlanView, ServerView, view
 from .facts import Report
+from .openapi import document
 from .passes import Standing
 from .rules import KeepRefused, Maintenance, Server
 
@@ -174,6 +175,16 @@ class PlanApi(_Culling, ApiHandler):
         self.write_model(PlanView(at=at, servers=tuple(self.seen(standing) for standing in standings)))
 
 
+class OpenApi(_Culling, ApiHandler):
+    """``GET api/v1/openapi.json``: this API, described."""
+
+    anonymous = True
+
+    async def get(self) -> None:
+        """Answer as the class says."""
+        self.write_json(document(self.service.context.prefix))
+
+
 class MaintenanceApi(_Culling, ApiHandler):
     """``GET|PUT|DELETE api/v1/maintenance``: stop everything by an hour; people are told from then on."""
 
@@ -234,5 +245,6 @@ HANDLERS: list[tuple[Any, ...]] = [
     (rf"{_SERVER}/activity", ActivityApi),
     (_SERVER, ServerApi),
     (r"api/v1/plan", PlanApi),
+    (r"api/v1/openapi\.json", OpenApi),
     (r"api/v1/maintenance", MaintenanceApi),
 ]

@@ -132,11 +132,11 @@ class Hub:
             if self.process and self.process.poll() is not None:
                 raise AssertionError(f"the hub ended:\n{self.log.read_text()[-4000:]}")
             try:
-                return (await self.client.get(f"{self.culler}health")).status_code == 200
+                return (await self.client.get(f"{self.culler}health", timeout=2)).status_code == 200
             except httpx.TransportError:
                 return False
 
-        await until(up, 40)
+        await until(up, 90)
 
     def end(self, number: int) -> None:
         if self.process and self.process.poll() is None:

@@ -7,9 +7,11 @@ import re
 import signal
 from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
+import jsonschema
 import pytest
 
 from .hub import Hub, until
@@ -164,9 +166,13 @@ async def test_the_plan_tells_an_administrator_each_server_and_its_reason(hub: H
     await hub.spawn("anna")
     await hub.spawn("anna", "spared")
     plan = (await hub.ask("GET", "api/v1/plan")).json()
+    described = (await hub.ask("GET", "api/v1/openapi.json", "")).json()
+    check = partial(jsonschema.validate, cls=jsonschema.Draft202012Validator)
+    check(plan, {"$ref": "#/components/schemas/PlanView", **described})
     assert {(s["server"], s["rule"], s["action"]) for s in plan["servers"]} >= {("spared", None, "spare")}
     refused = await hub.ask("GET", "api/v1/plan", hub.own_token("anna"))
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "missing-scope")
+    check(refused.json(), {"$ref": "#/components/schemas/ErrorView", **described})
 
 
 async def log_in(browser: httpx.AsyncClient, hub: Hub, user: str) -> httpx.Response:
