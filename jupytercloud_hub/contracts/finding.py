@@ -12,12 +12,13 @@ from .text import Text
 class Finding:
     """One thing that was looked at.
 
-    ``status``: ``ok``; ``warning`` works, but not for long or not well; ``error`` people are or will be hit.
+    ``status``: ``ok``; ``warning`` works, but not for long or not well; ``error`` people are or will be hit;
+    ``skipped`` could not be looked at, which is no good news.
     """
 
     area: str
     """What was looked at, as a stable word for machines: ``provider``."""
-    status: Literal["ok", "warning", "error"]
+    status: Literal["ok", "warning", "error", "skipped"]
     what: Text
     mend: Text | None = None
     """What to do; always there unless all is well."""

@@ -13,13 +13,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, event, make_url, text
-from sqlalchemy.engine import URL, Connection
+from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 PARTS = ("auth", "federation", "culling", "quotas", "events")
 VERSION_TABLE = "jupytercloud_alembic_version"
 BUSY_MILLISECONDS = 10_000
+PROBE_SECONDS = 3
 _MIGRATION_LOCK = 0x6A757079746572  # any constant: all processes that migrate one PostgreSQL database share it
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -139,7 +140,7 @@ def state(url: URL | str, part: str) -> State:
     address = _sync_url(make_url(url))
     if address.get_backend_name() == "sqlite" and address.database and not Path(address.database).exists():
         return "absent"
-    engine = create_engine(address)
+    engine = _probe(address)
     try:
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
@@ -165,6 +166,26 @@ def state(url: URL | str, part: str) -> State:
 def is_current(url: URL | str, part: str) -> bool:
     """Say whether a part's tables are at the newest version."""
     return state(url, part) == "current"
+
+
+def try_writing(url: URL | str) -> None:
+    """Begin a write and take it back. Raises what SQLAlchemy raises where nothing can be written."""
+    engine = _probe(_sync_url(make_url(url)))
+    try:
+        with engine.connect() as connection:
+            same = text(f"UPDATE {VERSION_TABLE} SET version_num = version_num WHERE version_num = ''")  # noqa: S608
+            connection.execute(same)
+            connection.rollback()
+    finally:
+        engine.dispose()
+
+
+def _probe(address: URL) -> Engine:
+    """Return an engine that waits for nothing longer than a few seconds."""
+    if address.get_backend_name() == "sqlite":
+        return create_engine(address, connect_args={"timeout": PROBE_SECONDS})
+    limits = f"-c statement_timeout={PROBE_SECONDS}s -c lock_timeout={PROBE_SECONDS}s"
+    return create_engine(address, connect_args={"connect_timeout": PROBE_SECONDS, "options": limits})
 
 
 def short(error: SQLAlchemyError) -> str:

@@ -38,6 +38,20 @@ class MetricsHandler(ApiHandler):
         self.write(generate_latest(self.service.registry))
 
 
+class ScopesHandler(ApiHandler):
+    """``GET api/v1/scopes``: what the hub lets this service do, beside what it needs; for ``jupytercloud check``."""
+
+    required_scopes = ("read:services", "admin:services")
+
+    async def get(self) -> None:
+        # Imported here: its import of the hub's database models is for this one question.
+        from jupyterhub.scopes import expand_scopes
+
+        held, least = await self.service.scopes()
+        usual = expand_scopes([scope for scope in sorted(least) if not scope.startswith("custom:")])
+        self.write_json({"missing": sorted(least - held), "beyond": sorted(held - usual - least)})
+
+
 class CallbackHandler(BaseHandler, HubOAuthCallbackHandler):
     """The end of a login through the hub."""
 

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, StaticFileHandler
 
+from ..hubapi import HubApi
 from . import common
 from .context import ServiceContext
 
@@ -63,6 +64,14 @@ class Service:
         """Return whether the service can do its work, and what ``/health`` tells beside."""
         return True, {}
 
+    async def scopes(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the scopes that this service's token has at the hub, and the least that it needs."""
+        from ..settings.configure.least import least_scopes
+
+        async with HubApi(self.context.api_url, self.context.api_token, timeout=5) as hub:
+            held = await hub.get("user")
+        return frozenset(held["scopes"]), least_scopes(self.settings).get(self.name, frozenset())  # type: ignore[call-overload]
+
     def neighbours(self) -> dict[str, str]:
         """Return the services of this hub that have pages: name → path."""
         from ..settings.configure.names import page_services
@@ -79,6 +88,7 @@ class Service:
             (f"{prefix}oauth_callback", common.CallbackHandler),
             (f"{prefix}health", common.HealthHandler),
             (f"{prefix}metrics", common.MetricsHandler),
+            (f"{prefix}api/v1/scopes", common.ScopesHandler),
             (f"{prefix}language", common.LanguageHandler),
             (f"{prefix}(accessibility|privacy)", common.StatementHandler),
             (f"{prefix}static/(.*)", StaticFileHandler, {"path": static}),

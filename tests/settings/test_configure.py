@@ -9,6 +9,8 @@ import pytest
 from traitlets.config import Config
 
 from jupytercloud_hub import configure
+from jupytercloud_hub.settings import load
+from jupytercloud_hub.settings.configure.least import least_scopes
 from tests.support.hub_process import HubProcess, hub_process
 from tests.support.settings_files import PORTAL, SINGLE, SITE
 
@@ -39,8 +41,9 @@ def test_a_single_hub_gets_its_address_and_nothing_that_speaks_of_sites(configur
     config = configured(SINGLE)
     assert config.JupyterHub.bind_url.endswith(":8000/labo/")
     assert config.JupyterHub.public_url == "http://127.0.0.1:8000/labo/"
-    for absent in ("services", "load_roles", "authenticator_class", "spawner_class", "default_url"):
+    for absent in ("authenticator_class", "spawner_class", "default_url", "extra_user_scopes"):
         assert absent not in config.JupyterHub
+    assert scopes(config) == {"client-jupytercloud-check": ["proxy", "read:services"]}
 
 
 LEAST = {
@@ -55,6 +58,12 @@ LEAST = {
         "read:servers",
         "read:users:groups",
     ],
+    "client-jupytercloud-check": [
+        "access:services!service=culler",
+        "access:services!service=quotas",
+        "proxy",
+        "read:services",
+    ],
     "service-agent": ["admin:server_state", "list:users", "read:servers", "read:users:name"],
 }
 """Whoever widens one of these has to say so here."""
@@ -68,7 +77,7 @@ def test_the_portals_service_holds_exactly_the_scopes_that_it_needs_and_its_peop
     found = scopes(configured(PORTAL))
     assert found["service-federation"] == ["read:users:groups", "read:users:name"]
     assert not [scope for scope in found["user"] if "server" in scope]
-    assert set(found) == {"service-federation", "user"}
+    assert set(found) == {"service-federation", "user", "client-jupytercloud-check"}
 
 
 def test_no_service_may_read_logins_or_enter_peoples_servers(configured):
@@ -96,7 +105,7 @@ def test_what_the_administrator_put_into_lists_before_stays(configured):
     config.Spawner.environment = {"OWN": "1"}
     configured(SITE, config)
     assert own_service in config.JupyterHub.services
-    assert len(config.JupyterHub.services) == 5
+    assert len(config.JupyterHub.services) == 6
     assert own_role in config.JupyterHub.load_roles
     assert config.JupyterHub.template_paths[0] == "/srv/templates"
     assert config.JupyterHub.template_vars["announcement"] == "Bonjour"
@@ -117,7 +126,15 @@ def test_what_the_administrator_appended_without_a_list_before_stays_too(configu
     configured(SITE, config)
     config.JupyterHub.services.append({"name": "later", "api_token": "y" * 32})
     names = [service["name"] for service in config.JupyterHub.services]
-    assert sorted(names) == ["agent", "culler", "jupytercloud-hub", "later", "own", "quotas"]
+    assert sorted(names) == [
+        "agent",
+        "culler",
+        "jupytercloud-check",
+        "jupytercloud-hub",
+        "later",
+        "own",
+        "quotas",
+    ]
     assert own_role in config.JupyterHub.load_roles
     assert config.JupyterHub.template_paths[0] == "/srv/templates"
     assert config.JupyterHub.template_vars["announcement"] == "Bonjour"
@@ -132,7 +149,7 @@ def test_together_one_process_runs_all_services_and_each_keeps_a_token_of_its_ow
     tokens = [service["api_token"] for service in services.values() if "api_token" in service]
     assert commands == ["jupytercloud-services"]
     assert services["jupytercloud-services"]["command"][2:5] == ["jupytercloud_hub", "serve", "all"]
-    assert len(set(tokens)) == len(tokens) == 4
+    assert len(set(tokens)) == len(tokens) == 5
     assert scopes(config) == LEAST
 
 
@@ -211,7 +228,7 @@ def hub(tmp_path_factory):
 def test_a_real_hub_runs_on_it_with_its_services_and_their_roles(hub):
     own = httpx.Client(headers={"Authorization": f"Bearer {'o' * 32}"}, trust_env=False)
     services = own.get(f"{hub.api}/services").json()
-    assert set(services) == {"own", "culler", "quotas"}
+    assert set(services) == {"own", "culler", "quotas", "jupytercloud-check"}
     assert services["culler"]["roles"] == ["service-culler"]
     for name in ("culler", "quotas"):
         assert httpx.get(f"{hub.url}services/{name}/health", trust_env=False).json()["status"] == "ok"
@@ -230,8 +247,17 @@ def test_the_hubs_own_pages_speak_the_readers_language(hub):
 
 
 def test_files_of_the_state_folder_that_hold_secrets_are_their_owners_only(hub):
-    for name in ("jupyterhub_cookie_secret", "services_cookie_secret"):
+    for name in ("jupyterhub_cookie_secret", "services_cookie_secret", "check_token"):
         assert (hub.folder / "state" / name).stat().st_mode & 0o077 == 0, name
+
+
+def test_what_configure_gives_a_service_is_what_the_check_expects_of_it(configured, tmp_path):
+    for words in (SITE, PORTAL):
+        given = scopes(configured(words))
+        wanted = least_scopes(load(tmp_path / "jupytercloud.yaml"))
+        assert wanted
+        for name, held in wanted.items():
+            assert sorted(held) == given[f"service-{name}"]
 
 
 def test_the_interpreter_that_runs_the_hub_runs_its_services(configured):

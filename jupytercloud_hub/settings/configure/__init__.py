@@ -11,6 +11,7 @@ from ..model import Settings
 from ..problems import SettingsError
 from ..secrets import SecretMissingError
 from .auth import configure_auth
+from .check import configure_check
 from .culling import configure_culling
 from .federation import configure_federation
 from .hub import configure_hub
@@ -36,6 +37,7 @@ def configure(config: Any, path: str | Path = "jupytercloud.yaml") -> Settings:
         configure_spawner(config, settings, services)
         configure_culling(config, settings, services)
         configure_federation(config, settings, services)
+        configure_check(settings, services)
         services.finish()
     except SettingsError as error:
         _stop(*(f"{problem.place}: {problem.text()}" for problem in error.problems))

@@ -23,16 +23,21 @@ SERVER_TOKEN_SCOPES = ("users:activity!user", "access:servers!server")
 """What JupyterHub gives the token of a server by default."""
 
 
+def scopes(settings: Settings) -> tuple[str, ...]:
+    """Return the scopes of the culler; with quotas it asks the quota service too."""
+    asks = (f"access:services!service={QUOTAS}", STOPS_SCOPE) if settings.quotas is not None else ()
+    return (*SCOPES, *asks)
+
+
 def configure_culling(config: Any, settings: Settings, services: Services) -> None:
     """Add the culler; let each server's own token reach it, to report activity and to ask when it stops."""
     if settings.culling is None:
         return
-    scopes, environment = list(SCOPES), {}
+    environment = {}
     if settings.quotas is not None:
-        scopes += [f"access:services!service={QUOTAS}", STOPS_SCOPE]
         quotas = f"{services.urls[QUOTAS]}{settings.site.base_path}services/{QUOTAS}/"
         environment["JUPYTERCLOUD_STOPS_URL"] = f"{quotas}{STOPS_PATH}"
-    services.add(CULLER, scopes, environment=environment)
+    services.add(CULLER, scopes(settings), environment=environment)
     spawner = config.Spawner
     wanted = present(spawner, "server_token_scopes", list(SERVER_TOKEN_SCOPES))
     spawner.server_token_scopes = [*wanted, f"access:services!service={CULLER}"]

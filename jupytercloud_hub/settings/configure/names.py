@@ -16,6 +16,11 @@ QUOTAS: Final = "quotas"
 HUB_CLIENT = "jupytercloud-hub"
 """The hub itself, as a client of its services."""
 
+CHECK = "jupytercloud-check"
+"""``jupytercloud check``, as a client of the hub."""
+CHECK_TOKEN_FILE = "check_token"  # noqa: S105 - the file's name
+"""Its token, in ``site.state``."""
+
 ADMISSION_SCOPE = "custom:jupytercloud:admission"
 STOPS_SCOPE = "custom:jupytercloud:stops"
 CUSTOM_SCOPES = {

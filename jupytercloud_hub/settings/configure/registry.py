@@ -67,9 +67,9 @@ class Services:
             self._append("load_roles", {"name": f"service-{name}", "scopes": sorted(scopes), "services": [name]})
         return f"{url}{site.base_path}services/{name}/"
 
-    def add_client(self, name: str, scopes: Iterable[str]) -> str:
-        """Add a program that only holds a token (made anew at each start of the hub) and return the token."""
-        token = os.environ.get("JUPYTERCLOUD_HUB_CLIENT_TOKEN") or secrets.token_hex(32)
+    def add_client(self, name: str, scopes: Iterable[str], *, token: str = "") -> str:
+        """Add a program that only holds a token (by default made anew at each start of the hub); return the token."""
+        token = token or os.environ.get("JUPYTERCLOUD_HUB_CLIENT_TOKEN") or secrets.token_hex(32)
         self._append("services", {"name": name, "api_token": token, "display": False})
         self._append("load_roles", {"name": f"client-{name}", "scopes": sorted(scopes), "services": [name]})
         return token

@@ -1,0 +1,38 @@
+"""The profiles and the site: what can never start here, and which limits are only words."""
+
+from __future__ import annotations
+
+from ...contracts.finding import Finding
+from ...contracts.text import Text
+from .look import Look
+
+AREA = "spawner"
+
+
+async def look(at: Look) -> list[Finding]:
+    """Return what is found between the profiles and the backend."""
+    settings = at.settings
+    if settings.spawner is None or settings.site.role == "portal":
+        return []
+    has = settings.spawner.capabilities(settings.site.name)
+    found: list[Finding] = []
+    offered = [profile for profile in settings.profiles if not profile.abstract]
+    if not offered:
+        what = Text("there are no profiles")
+        found.append(
+            Finding(AREA, "error", what, Text("Add profiles: to the file."), Text("nobody can start a server"))
+        )
+    shortages = {profile.name: has.shortage(profile.resources, profile.node_class) for profile in offered}
+    startable = [name for name, short in shortages.items() if short is None]
+    for name, short in shortages.items():
+        if short is not None:
+            what = Text("the profile {name} can't start here: {reason}", name=name, reason=short)
+            mend = Text("Add what it needs to spawner.gpus or spawner.node_classes, or take the profile out.")
+            found.append(Finding(AREA, "warning", what, mend, Text("people see it greyed, with this reason")))
+    if has.limits != "enforced":
+        what = Text("backend {backend}: limits of memory and cores are shown, not enforced", backend=has.backend)
+        mend = Text("For more people than trust each other, take a backend that enforces them (swarm).")
+        found.append(Finding(AREA, "warning", what, mend, Text("one person's work can take the whole machine")))
+    if startable:
+        found.append(Finding(AREA, "ok", Text("profiles that can start here: {names}", names=", ".join(startable))))
+    return found
