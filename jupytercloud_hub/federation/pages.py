@@ -9,12 +9,14 @@ from typing import Any
 
 from tornado import web
 
+from ..contracts.heartbeat import RunningServer
 from ..contracts.links import GoLink
 from ..contracts.text import Text
 from ..web.errors import PublicError
 from ..web.handlers import PageHandler
 from . import homes
 from .board import Known
+from .health import fresh
 from .history import Day, days, share
 from .link_builder import LinkWish, build
 from .model import Decision, Outcome, SiteView
@@ -45,6 +47,14 @@ class Shown:
         return cls(view, STATES[view.state], LOOKS[view.state], known.shown.reason, known.since, why_not)
 
 
+@dataclass(frozen=True)
+class Mine:
+    """A server of the person who looks, as its site told it (only where the site shares this)."""
+
+    view: SiteView
+    server: RunningServer
+
+
 class FederationPage(PageHandler):
     """What the pages of the portal share."""
 
@@ -58,7 +68,19 @@ class FederationPage(PageHandler):
 
 
 class PortalPage(FederationPage):
-    """``/``: where my files are, and how every site is."""
+    """``/``: where my files are, which of my servers run, and how every site is."""
+
+    def mine(self) -> list[Mine]:
+        """Return her servers at all sites, by the identifier that is the same everywhere."""
+        board, now, health = self.service.board, self.service.now(), self.service.federation.health
+        beats = [(board.views[name], known.heartbeat) for name, known in board.known.items() if name in board.views]
+        return [
+            Mine(view, server)
+            for view, beat in beats
+            if beat is not None and fresh(beat, now, health)
+            for server in beat.servers or ()
+            if self.person.person and server.person == self.person.person
+        ]
 
     @web.authenticated
     async def get(self) -> None:
@@ -82,6 +104,7 @@ class PortalPage(FederationPage):
             going=decision.outcome is Outcome.GO,
             target=Shown.of(views[target], self.service.board.known[target]) if target else None,
             sites=self.shown(decision),
+            mine=self.mine(),
             go=self.service.go_prefix,
         )
 

@@ -93,7 +93,7 @@ federation:
 """
 
 
-QUICK = "  health: {interval: 0.2 s, timeout: 0.3 s, second_look: 0.05 s, longest: 1 s, slow: 0.15 s}\n"
+QUICK = "  health: {interval: 0.2 s, timeout: 0.8 s, second_look: 0.05 s, longest: 1 s, slow: 0.7 s}\n"
 
 
 def write_portal(

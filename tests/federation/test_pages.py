@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from jupytercloud_hub.contracts.heartbeat import Heartbeat, Notice
+from jupytercloud_hub.contracts.heartbeat import Heartbeat, Notice, RunningServer
 from jupytercloud_hub.federation import homes, store
 from jupytercloud_hub.federation.homes import HomeSite
 
@@ -23,6 +23,18 @@ async def test_the_portal_page_shows_my_site_and_all_others_with_their_state_in_
     assert "Paris-Saclay" in page.text
     assert "Aucune règle ne vous l&#39;ouvre" in page.text or "Aucune règle ne vous l'ouvre" in page.text
     assert "Up" in (await portal.get("", **ENGLISH)).text
+
+
+async def test_the_portal_page_lists_my_running_servers_where_sites_share_them_and_nobody_elses(portal):
+    started = portal.service.now()
+    mine = RunningServer(person="marie@univ-grenoble-alpes.fr", profile="lab", started=started)
+    other = RunningServer(person="simone@univ-reims.fr", profile="secret-profile", started=started)
+    assert "Mes serveurs en marche" not in (await portal.get("", **FRENCH)).text
+    tell(portal, servers=(mine, other))
+    page = (await portal.get("", **FRENCH)).text
+    assert "Mes serveurs en marche" in page
+    assert "<td>lab</td>" in page
+    assert "secret-profile" not in page
 
 
 async def test_looking_at_the_page_sets_no_home_site(portal):
