@@ -66,6 +66,12 @@ class FederationPage(PageHandler):
         why = decision.others if decision else {}
         return [Shown.of(view, board.known[name], why.get(name)) for name, view in board.views.items()]
 
+    def operated(self) -> list[str]:
+        """Return the sites that this person may operate: an administrator all, others where they are listed."""
+        names = {self.person.username, *(f"group:{group}" for group in self.person.groups)}
+        known = self.service.board.known
+        return [name for name, one in known.items() if self.person.admin or names & set(one.site.operators)]
+
 
 class PortalPage(FederationPage):
     """``/``: where my files are, which of my servers run, and how every site is."""
@@ -105,6 +111,7 @@ class PortalPage(FederationPage):
             target=Shown.of(views[target], self.service.board.known[target]) if target else None,
             sites=self.shown(decision),
             mine=self.mine(),
+            operates=bool(self.operated()),
             go=self.service.go_prefix,
         )
 

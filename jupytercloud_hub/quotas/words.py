@@ -22,8 +22,8 @@ def in_both(write: Callable[[Language], str]) -> Localized:
 
 
 def number(amount: float) -> Localized:
-    """Return an amount as people read it: with two decimals below ten, one below a hundred, else none."""
-    digits = 2 if abs(amount) < 10 else 1 if abs(amount) < 100 else 0
+    """Return an amount as people read it: three decimals below 0.1, two below ten, one below a hundred, else none."""
+    digits = 3 if abs(amount) < 0.1 else 2 if abs(amount) < 10 else 1 if abs(amount) < 100 else 0
     return in_both(lambda language: str(format_decimal(round(amount, digits), locale=language)))
 
 

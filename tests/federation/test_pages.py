@@ -180,3 +180,24 @@ async def test_an_error_page_has_words_whatever_the_query_holds(portal):
     answer = await portal.get("go/~site=atlantis/hub/?lang=%ff", **ENGLISH)
     assert answer.status_code == 404
     assert "no such site" in answer.text
+
+
+async def test_an_operator_drains_a_site_on_a_page_and_lets_people_in_again(portal):
+    assert (await portal.get("operate", person="marie")).status_code == 403
+    page = await portal.get("operate", person="admin", **ENGLISH)
+    assert page.status_code == 200
+    form = {"message_fr": "Panne <b>", "message_en": "Broken", "lasts": "2 h", "reason": "cooling"}
+    cookies = {"Cookie": "service-federation=admin"}
+    done = await portal.client.post("operate/reims/drain", data=form, headers=cookies)
+    assert done.status_code == 302
+    assert portal.service.board.known["reims"].shown.state == "draining"
+    page = await portal.get("operate", person="admin", **FRENCH)
+    assert "Panne &lt;b&gt;" in page.text
+    assert "drain begin" in page.text
+    assert "cooling" in page.text
+    refused = await portal.client.post("operate/reims/resume", headers={"Cookie": "service-federation=marie"})
+    assert refused.status_code == 403
+    wrong = await portal.client.post("operate/reims/drain", data={"lasts": "soon"}, headers=cookies)
+    assert wrong.status_code == 400
+    await portal.client.post("operate/reims/resume", headers=cookies)
+    assert portal.service.board.known["reims"].shown.state == "up"
