@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import Field
 
@@ -71,6 +72,7 @@ class Settings(Model):
 
 
 def _with_password(url: str, password: str) -> str:
-    from sqlalchemy import make_url
-
-    return make_url(url).set(password=password).render_as_string(hide_password=False)
+    parts = urlsplit(url)
+    who, _, where = parts.netloc.rpartition("@")
+    user = who.partition(":")[0]
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{where}"))
