@@ -20,6 +20,7 @@ from ..contracts.heartbeat import Notice
 from ..settings.federation import FederationSite
 from ..storage.base import Base, UtcDateTime
 from .health import Order
+from .live import LiveRow
 from .model import SiteState
 from .signing import key_id
 
@@ -147,7 +148,7 @@ async def put_site(session: AsyncSession, site: FederationSite, now: datetime) -
 
 async def remove_site(session: AsyncSession, name: str) -> bool:
     """Take a registered site away, with its keys, orders and join tokens; its history stays."""
-    for table in (KeyRow, JoinRow, OrderRow):
+    for table in (KeyRow, JoinRow, OrderRow, LiveRow):
         await session.execute(delete(table).where(table.site == name))
     result: Any = await session.execute(delete(SiteRow).where(SiteRow.name == name))
     return bool(result.rowcount)
@@ -254,6 +255,7 @@ async def clean(session: AsyncSession, now: datetime, audit_before: datetime) ->
     await session.execute(delete(SeenTokenRow).where(SeenTokenRow.expires < now))
     await session.execute(delete(JoinRow).where(JoinRow.expires < now))
     await session.execute(delete(OrderRow).where(OrderRow.until < now))
+    await session.execute(delete(LiveRow).where(LiveRow.at < now - timedelta(days=1)))
     await session.execute(delete(AuditRow).where(AuditRow.at < audit_before))
 
 

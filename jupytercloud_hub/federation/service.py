@@ -116,9 +116,10 @@ class FederationService(Service):
         from .api import LAST
         from .api_sites import HANDLERS as SITES
         from .go import GoHandler
+        from .operate import HANDLERS as OPERATE
         from .pages import HANDLERS as PAGES
 
-        return [(r"go/.*", GoHandler), *API, *SITES, LAST, *PAGES]
+        return [(r"go/.*", GoHandler), *API, *SITES, LAST, *PAGES, *OPERATE]
 
     def application(self) -> Application:
         """The service's application, whose logins may begin at one replica and end at another."""

@@ -8,7 +8,8 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import homes
-from .registry import AuditRow
+from .homes import HomeSiteRow
+from .registry import AuditRow, OrderRow
 
 
 def targets(username: str, person: str | None) -> list[str]:
@@ -43,5 +44,7 @@ async def erase(session: AsyncSession, username: str, pseudonym: str) -> None:
     home = await homes.get(session, username=username)
     named = targets(username, home.person if home else None)
     await homes.forget(session, username=username)
+    await session.execute(update(HomeSiteRow).where(HomeSiteRow.set_by == username).values(set_by=pseudonym))
+    await session.execute(update(OrderRow).where(OrderRow.set_by == username).values(set_by=pseudonym))
     await session.execute(update(AuditRow).where(AuditRow.who == username).values(who=pseudonym))
     await session.execute(update(AuditRow).where(AuditRow.target.in_(named)).values(target=pseudonym))
