@@ -17,7 +17,7 @@ from ..web.service import utc_now
 from .common import USAGE, WRONG, config_option, fail, json_option, language, load_or_fail, print_json, print_table, say
 
 if TYPE_CHECKING:
-    from ..spawners.sweep import Engine, Held
+    from ..spawners.sweep import Engine, Held, Owner
 
 TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
 GRACE = "10 min"
@@ -60,7 +60,7 @@ def list_(config: Path, token: str | None, hub_api: str | None, as_json: bool) -
     settings = load_or_fail(config)
     held, known = asyncio.run(_both(settings, token, hub_api))
     if as_json:
-        print_json([{**_as_json(thing), "known": thing.name in known} for thing in held])
+        print_json([{**_as_json(thing), "known": thing.owner in known} for thing in held])
         return
     _print(held, known)
 
@@ -110,31 +110,37 @@ def _age(text: str) -> timedelta:
 
 
 def _engine(settings: Settings) -> Engine:
-    backend = settings.spawner.backend if settings.spawner else "local"
-    if backend != "swarm":
-        fail(Text("On backend: {backend} servers are processes of the hub: nothing is listed.", backend=backend), USAGE)
-    from ..spawners.swarm_sweep import SwarmEngine
+    spawner = settings.spawner
+    if spawner is not None and spawner.backend == "swarm":
+        from ..spawners.swarm_sweep import SwarmEngine
 
-    return SwarmEngine(settings.site.name)
+        return SwarmEngine(settings.site.name)
+    if spawner is not None and spawner.backend == "kubernetes":
+        from ..spawners.kubernetes_sweep import KubernetesEngine
+
+        if not spawner.kubernetes.namespace:
+            fail(Text("Name the namespace in spawner.kubernetes.namespace: this command looks nowhere else."), USAGE)
+        return KubernetesEngine(settings.site.name, spawner.kubernetes.namespace)
+    fail(Text("On backend: local servers are processes of the hub: nothing is listed."), USAGE)
 
 
-async def _both(settings: Settings, token: str | None, hub_api: str | None) -> tuple[list[Held], set[str]]:
+async def _both(settings: Settings, token: str | None, hub_api: str | None) -> tuple[list[Held], set[Owner]]:
     if not token:
         fail(Text("A token is missing: set {name}.", name=TOKEN), USAGE)
     held = sorted(await _engine(settings).held(), key=lambda thing: thing.name)
     url = hub_api or f"{settings.site.url}hub/api"
     try:
         async with HubApi(url, token) as api:
-            return held, await _known(settings, api)
+            return held, await _known(api)
     except HubApiError as error:
         fail(Text("The hub does not answer at {url}: {error}", url=url, error=str(error)))
 
 
-async def _known(settings: Settings, api: HubApi) -> set[str]:
-    from ..spawners.swarm_objects import service_name
+async def _known(api: HubApi) -> set[Owner]:
+    from ..spawners.base import slug
 
     return {
-        service_name(settings.site.name, user["name"], server)
+        (slug(user["name"]), slug(server) if server else "")
         async for user in api.users(state="active")
         for server in user.get("servers") or {}
     }
@@ -146,7 +152,7 @@ async def _remove(settings: Settings, lost: list[Held]) -> None:
         await engine.remove(thing.name)
 
 
-def _print(held: list[Held], known: set[str]) -> None:
+def _print(held: list[Held], known: set[Owner]) -> None:
     now = utc_now()
     heads = [Text("name"), Text("profile"), Text("age"), Text("engine"), Text("hub")]
     rows: list[list[Any]] = [
@@ -155,7 +161,7 @@ def _print(held: list[Held], known: set[str]) -> None:
             thing.profile,
             format_duration(now - thing.made, language()),
             say(thing.state),
-            say(Text("known")) if thing.name in known else say(Text("not known")),
+            say(Text("known")) if thing.owner in known else say(Text("not known")),
         ]
         for thing in held
     ]

@@ -6,12 +6,15 @@ what the hub knows is never an orphan. Homes are nothing that a sweep touches.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from ..contracts.text import Text
+
+Owner = tuple[str, str]
+"""Slugs of a user and of a server (empty for the default one), as the labels have them."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Held:
     made: datetime
     state: Text
 
+    @property
+    def owner(self) -> Owner:
+        """Whose it is: slugs of the user and of the server."""
+        return self.user, self.server
+
 
 class Engine(Protocol):
     """What a sweep asks of an engine."""
@@ -38,21 +46,10 @@ class Engine(Protocol):
         """Remove one of them; that it is gone already is no error."""
 
 
-def orphans(held: Iterable[Held], known: Iterable[str], now: datetime, grace: timedelta) -> list[Held]:
+def orphans(held: Iterable[Held], known: Iterable[Owner], now: datetime, grace: timedelta) -> list[Held]:
     """Return what no server of the hub accounts for, and is older than ``grace``.
 
-    ``known``: the names that the hub's servers have at the engine, of those that run, start and stop.
+    ``known``: the hub's servers, of those that run, start and stop.
     """
-    names = frozenset(known)
-    return [thing for thing in held if thing.name not in names and now - thing.made > grace]
-
-
-async def sweep(
-    engine: Engine, known: Callable[[], Awaitable[Iterable[str]]], now: Callable[[], datetime], grace: timedelta
-) -> list[Held]:
-    """Remove the orphans and return them. Raises what ``known`` raises: without the hub's word nothing is removed."""
-    held = await engine.held()
-    lost = orphans(held, await known(), now(), grace)
-    for thing in lost:
-        await engine.remove(thing.name)
-    return lost
+    owners = frozenset(known)
+    return [thing for thing in held if thing.owner not in owners and now - thing.made > grace]

@@ -132,14 +132,14 @@ async def test_silent_service_costs_half_a_second_and_then_the_setting_decides(
     hub: Any, config: Any, quotas: Quotas, setting: str, status: int
 ) -> None:
     config.ProfileMixin.when_unavailable = setting
-    quotas.delay = 3
+    quotas.delay = 60
     app = await hub()
     async with Visitor(app) as visitor:
         await visitor.log_in("bob")
     began = asyncio.get_running_loop().time()
     answer = await rest(app, "bob", {"profile": "lab"})
     assert answer.status_code == status, answer.text
-    assert asyncio.get_running_loop().time() - began < 4
+    assert asyncio.get_running_loop().time() - began < 30
     if setting == "refuse":
         assert "try again in a minute" in answer.json()["message"]
 

@@ -1,6 +1,9 @@
 """The Kubernetes spawner on a real cluster: a hub of its own process, whose account may do no more than it must."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -306,3 +309,50 @@ def test_real_notebook_image_runs_and_the_hub_takes_it_over_when_it_is_back(hub:
     answer = httpx.get(f"http://{address}:8888/labo/user/cleo/", trust_env=False)
     assert "/lab/tree/first.ipynb" in answer.headers["Location"]
     hub.stop("cleo")
+
+
+def test_sweep_finds_what_a_killed_hub_left_and_nothing_that_it_knows(hub: Hub, kubernetes: Kubernetes) -> None:
+    hub.run("anna", "light")
+    pod = hub.pod("anna")
+    stray = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "jupyter-gone",
+            "labels": {**pod["metadata"]["labels"], "jupytercloud.hub/user": "gone"},
+        },
+        "spec": {
+            "containers": [{"name": "notebook", "image": "local/light:test", "imagePullPolicy": "IfNotPresent"}],
+            "terminationGracePeriodSeconds": 1,
+        },
+    }
+    kubernetes.apply(stray, namespace=hub.namespace)
+    left = operate(hub, 1)["orphans"]
+    assert [thing["name"] for thing in left] == ["jupyter-gone"]
+    assert operate(hub, 0, "--remove")["removed"]
+    end = time.monotonic() + 100
+    while len(pods := hub.pods()) > 1:
+        assert time.monotonic() < end, [(pod["metadata"], pod["status"]) for pod in pods]
+        time.sleep(0.3)
+    assert hub.pod("anna")["metadata"]["uid"] == pod["metadata"]["uid"]
+    hub.stop("anna")
+
+
+def operate(hub: Hub, code: int, *options: str) -> Any:
+    """Run ``jupytercloud servers sweep`` as an operator does and return what it printed."""
+    environment = {
+        **os.environ,
+        "JUPYTERHUB_API_TOKEN": TOKEN,
+        "JUPYTERHUB_API_URL": str(hub.client.base_url),
+        "KUBECONFIG": str(hub.process.folder / "hub.kubeconfig"),
+    }
+    command = [sys.executable, "-m", "jupytercloud_hub", "servers", "sweep", "--grace", "0 s", "--json"]
+    ran = subprocess.run(
+        [*command, "--config", str(hub.process.settings), *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == code, ran.stderr
+    return json.loads(ran.stdout)
