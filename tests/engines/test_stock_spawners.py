@@ -86,7 +86,9 @@ async def test_swarmspawner_starts_the_notebook_image_of_either_hub(swarm: Swarm
 async def test_kubespawner_starts_the_notebook_image_with_the_least_role(
     kubernetes: Kubernetes, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KUBECONFIG", str(kubernetes.account(namespace, tmp_path)))
+    # the client reads KUBECONFIG when it is imported, which may have been long ago
+    account = kubernetes.account(namespace, tmp_path)
+    monkeypatch.setattr("kubernetes_asyncio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(account))
     config = reachable_hub(kubernetes.gateway())
     config.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
     config.KubeSpawner.namespace = namespace
