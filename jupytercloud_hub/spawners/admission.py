@@ -17,6 +17,7 @@ from ..contracts.admission import (
     Release,
     Reserve,
 )
+from ..contracts.budget_left import USAGE_PATH, BudgetLeft, BudgetsLeft
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, httpx.AsyncClient]] = WeakKeyDictionary()
@@ -30,7 +31,8 @@ class Admission:
     """The client of one quota service; the connections are shared by all spawners of the hub's loop."""
 
     def __init__(self, url: str, token: str, timeout: float = ADMISSION_SECONDS) -> None:
-        self._address = f"{url.rstrip('/')}/{ADMISSION_PATH}"
+        self._base = url.rstrip("/")
+        self._address = f"{self._base}/{ADMISSION_PATH}"
         self._headers = {"Authorization": f"token {token}", "Content-Type": "application/json"}
         self._timeout = timeout
         self._direct = urlsplit(url).hostname in _LOOPBACK
@@ -51,6 +53,21 @@ class Admission:
             raise NoAnswerError(f"{message.action}: {type(error).__name__} {error}") from None
         except ValidationError as error:
             raise NoAnswerError(f"{message.action}: an answer of another shape ({error.error_count()})") from None
+
+    async def budgets(self, username: str, language: str) -> tuple[BudgetLeft, ...]:
+        """Return where a person's budgets stand. Raises `NoAnswerError` after the timeout at the latest."""
+        address = f"{self._base}/{USAGE_PATH}"
+        headers = {**self._headers, "Accept-Language": language}
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._client().get(address, params={"user": username, "days": 1}, headers=headers)
+            if answer.status_code != httpx.codes.OK:
+                raise NoAnswerError(f"usage: HTTP {answer.status_code}")
+            return BudgetsLeft.model_validate_json(answer.content).budgets
+        except TimeoutError:
+            raise NoAnswerError(f"usage: no answer within {self._timeout:g} s") from None
+        except (httpx.HTTPError, ValidationError) as error:
+            raise NoAnswerError(f"usage: {type(error).__name__}") from None
 
     def _client(self) -> httpx.AsyncClient:
         clients = _clients.setdefault(asyncio.get_running_loop(), {})

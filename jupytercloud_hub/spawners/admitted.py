@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from jupyterhub.utils import maybe_future
 from traitlets import Enum, Unicode
 
 from ..contracts.admission import AdmissionAnswer, Confirm, Release, Reserve, StartKey
+from ..contracts.budget_left import BudgetLeft
 from ..contracts.text import Text
 from .admission import Admission, NoAnswerError
 from .choice import ChoiceMixin
@@ -87,6 +89,16 @@ class AdmissionMixin(ChoiceMixin):
 
     async def until_it_answers(self, where: Any) -> None:
         """Wait for a server that was started, where the backend sees sooner than JupyterHub why it fails."""
+
+    async def budgets(self) -> Sequence[BudgetLeft]:
+        """Ask the quota service where her budgets stand; a form without it is better than one that waits."""
+        if not self.quota_url:
+            return ()
+        try:
+            return await self._admission.budgets(self.user.name, self.language)
+        except NoAnswerError as error:
+            self.log.warning("Quota service, %s: the form of %s goes without it", error, self.user.name)
+            return ()
 
     def say(self, text: Text | str, percent: int) -> None:
         """Tell the person who waits what is being done; shown by who adds a progress log."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from traitlets import Dict, Instance, List, Unicode, Union, default
 from traitlets.config import Configurable
 
+from ..contracts.budget_left import BudgetLeft
 from ..contracts.person import Person
 from ..contracts.server_record import ServerRecord
 from ..contracts.text import Language, Text
@@ -149,14 +150,19 @@ class ChoiceMixin(_Base):
         return render(text, self.language)
 
     @default("options_form")
-    def _default_options_form(self) -> Callable[[Any], str]:
+    def _default_options_form(self) -> Callable[[Any], Awaitable[str]]:
         return lambda spawner: spawner.render_form()
 
-    def render_form(self) -> str:
+    async def render_form(self) -> str:
         """Return the form, with a link's wishes or the last choice filled in."""
         last = self._prefill or self.user_options
         self._prefill = None
-        return self.form_page.render(self.person, self.language, last, self.now())
+        language, budgets = self.language, await self.budgets()
+        return self.form_page.render(self.person, language, last, self.now(), budgets)
+
+    async def budgets(self) -> Sequence[BudgetLeft]:
+        """Return where her budgets stand, as far as it is known."""
+        return ()
 
     @default("options_from_form")
     def _default_options_from_form(self) -> Callable[..., dict[str, Any]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache, partial
 from importlib import resources
 
 from markupsafe import Markup
 
+from ..contracts.budget_left import BudgetLeft
 from ..contracts.person import Person
 from ..contracts.text import Language, Text
 from ..profiles.catalogue import Catalogue
@@ -34,11 +36,28 @@ class FormPage:
         self.contact = contact
         self._cards: dict[tuple[Language, str, bool, Text | None], Markup] = {}
 
-    def render(self, person: Person, language: Language, last: object = None, now: datetime | None = None) -> str:
-        """Return the inside of JupyterHub's spawn form for a person, in her language."""
+    def render(
+        self,
+        person: Person,
+        language: Language,
+        last: object = None,
+        now: datetime | None = None,
+        budgets: Sequence[BudgetLeft] = (),
+    ) -> str:
+        """Return the inside of JupyterHub's spawn form for a person, in her language.
+
+        ``now`` is in the site's time zone, in which days are shown too.
+        """
         form = self.plan.for_person(person, last, now)
         return render_template(
-            FORM, language, form=form, css=_css(), contact=self.contact, show=partial(self._card, language)
+            FORM,
+            language,
+            form=form,
+            css=_css(),
+            contact=self.contact,
+            show=partial(self._card, language),
+            budgets=budgets,
+            zone=str(now.tzinfo) if now else "Europe/Paris",
         )
 
     def _card(self, language: Language, card: Card) -> Markup:

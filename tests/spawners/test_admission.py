@@ -28,6 +28,8 @@ class Quotas:
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
+        self.asked: list[tuple[str, str]] = []
+        self.budgets: list[dict[str, Any]] = []
         self.tokens: set[str] = set()
         self.answer = ADMITTED
         self.delay = 0.0
@@ -47,7 +49,16 @@ class Quotas:
                 else:
                     self.write(AdmissionAnswer(verdict=f"{message.action}ed".replace("ee", "e")).model_dump_json())
 
-        self.server = HTTPServer(Application([("/services/quotas/api/v1/admission", Handler)]))
+        class Usage(RequestHandler):
+            async def get(self) -> None:
+                outer.asked.append((self.get_query_argument("user"), self.request.headers["Accept-Language"]))
+                outer.tokens.add(self.request.headers["Authorization"])
+                await asyncio.sleep(outer.delay)
+                self.set_status(outer.status)
+                self.write({"name": "more than the form reads", "budgets": outer.budgets})
+
+        prefix = "/services/quotas/api/v1"
+        self.server = HTTPServer(Application([(f"{prefix}/admission", Handler), (f"{prefix}/usage", Usage)]))
         self.server.add_socket(sock)
         self.url = f"http://127.0.0.1:{port}/services/quotas/"
 
@@ -152,3 +163,45 @@ async def test_answer_of_another_shape_is_no_answer(hub: Any, config: Any, quota
         await visitor.log_in("bob")
     answer = await rest(app, "bob", {"profile": "lab"})
     assert answer.status_code == 503
+
+
+BUDGET = {
+    "title": "Budget des étudiants",
+    "rule": "students",
+    "measure": "units",
+    "hard": True,
+    "limit": 20,
+    "left": 7.25,
+    "resets": "2026-12-01T00:00:00+01:00",
+}
+
+
+async def test_form_says_what_is_left_of_the_budget(hub: Any, quotas: Quotas) -> None:
+    quotas.budgets = [BUDGET, {**BUDGET, "title": "GPU", "measure": "gpu_hours", "left": -1}]
+    app = await hub()
+    async with Visitor(app, "fr") as visitor:
+        await visitor.log_in("amelie")
+        page = text_of((await visitor.get("spawn")).text)
+    assert "Budget des étudiants Il reste 7,2 unités sur 20, jusqu’au 1 décembre 2026." in page
+    assert "Il reste 0 heures-GPU sur 20, jusqu’au 1 décembre 2026. Il est épuisé" in page
+    assert quotas.asked == [("amelie", "fr")]
+    assert quotas.tokens == {"token hub-token"}
+
+
+@pytest.mark.parametrize("status", [403, 500])
+async def test_form_goes_without_a_budget_that_is_not_told(hub: Any, quotas: Quotas, status: int) -> None:
+    quotas.status = status
+    app = await hub()
+    async with Visitor(app, "fr") as visitor:
+        await visitor.log_in("amelie")
+        page = await visitor.get("spawn")
+    assert page.status_code == 200
+    assert "Choisir un profil" in page.text
+
+
+def test_answer_of_our_quota_service_holds_what_the_form_reads() -> None:
+    from jupytercloud_hub.contracts.budget_left import BudgetLeft, BudgetsLeft
+    from jupytercloud_hub.quotas.report import BudgetView, UsageReport
+
+    assert set(BudgetLeft.model_fields) <= set(BudgetView.model_fields)
+    assert set(BudgetsLeft.model_fields) <= set(UsageReport.model_fields)

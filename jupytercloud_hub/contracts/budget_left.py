@@ -1,0 +1,37 @@
+"""What the spawn form asks of the quota service: where a person's budgets stand.
+
+``GET api/v1/usage?user=NAME&days=1`` with the hub's own token (the scope of admission), below the quota service's
+prefix; ``Accept-Language`` chooses the language of the titles. The answer holds more than this; the rest is not read.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from .model import Model
+
+USAGE_PATH = "api/v1/usage"
+"""Path of the endpoint below the quota service's prefix; GET."""
+
+
+class BudgetLeft(Model):
+    """One limit of one budget."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    title: str = Field(description="The budget in people's words, in the language that was asked for.")
+    measure: Literal["units", "cpu_hours", "memory_hours", "gpu_hours"]
+    hard: bool = Field(description="Whether it refuses starts when it is used up.")
+    limit: float = Field(description="In `measure`, grants included.")
+    left: float = Field(description="What is neither used nor promised to what runs.")
+    resets: AwareDatetime = Field(description="When the calendar gives more.")
+
+
+class BudgetsLeft(Model):
+    """All of a person's budgets."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    budgets: tuple[BudgetLeft, ...] = ()
