@@ -42,7 +42,15 @@ ADMISSION_SCOPE = "custom:jupytercloud:admission"
 ADMISSION_SECONDS = 0.5
 """How long the spawner waits for an answer."""
 
-Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+
+def _in_utc(moment: datetime) -> datetime:
+    """Return a moment in UTC; far ones are refused, since they exist in some zones only."""
+    if not 1970 < moment.year < 2200:
+        raise ValueError("a moment between 1971 and 2199 is expected")
+    return moment.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class StartKey(Model):

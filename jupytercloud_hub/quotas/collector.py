@@ -157,7 +157,8 @@ class Collector:
         """Return the end of an interval: the hub's `last_activity` of a stopped server is when it stopped it.
 
         Except where the hub was away since the server was last counted: at its return it stops what it finds
-        dead, and nobody knows since when. Nothing is counted then that was not seen.
+        dead, and nobody knows since when. Nothing is counted then that was not seen. It keeps the latest stop only:
+        of a server that was stopped, started and stopped while this service was away there is one interval.
         """
         if stopped is None or stopped < counted or counted < self._hub_back:
             return counted

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ..contracts.admission import Instant
 from ..contracts.model import Model
 from ..settings.quotas import AccountKind, Measure
 from .budgets import Account
@@ -28,8 +29,8 @@ class GrantRequest(Model):
     gpu_type: str | None = Field(default=None, min_length=1, max_length=64)
     amount: float = Field(gt=0, le=10_000_000, allow_inf_nan=False, description="In `measure`.")
     reason: str = Field(min_length=1, max_length=500)
-    begins: AwareDatetime | None = Field(default=None, description="Now where left out.")
-    ends: AwareDatetime = Field(description="First moment at which it no longer counts.")
+    begins: Instant | None = Field(default=None, description="Now where left out.")
+    ends: Instant = Field(description="First moment at which it no longer counts.")
 
     @model_validator(mode="after")
     def _a_time_and_a_reason(self) -> GrantRequest:

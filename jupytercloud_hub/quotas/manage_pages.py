@@ -132,9 +132,7 @@ class AccountPage(_Managing, PageHandler):
         account = await self.permit(self.account(kind, name))
         number = self.get_body_argument("withdraw", "")
         if number:
-            if not number.isascii() or not number.isdigit():
-                raise not_found()
-            await self.withdraw(int(number))
+            await self.withdraw(grant_number(number))
         else:
             try:
                 await self.grant(self._request(account))
@@ -196,6 +194,13 @@ class AccountPage(_Managing, PageHandler):
         )
 
 
+def grant_number(text: str) -> int:
+    """Return the number of a grant. Raises `PublicError` 404 for what is none."""
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise not_found()
+    return int(text)
+
+
 def _day(value: str) -> date | None:
     try:
         return date.fromisoformat(value)
@@ -229,12 +234,12 @@ class GrantHandler(_Managing, ApiHandler):
 
     async def delete(self, number: str) -> None:
         """Withdraw it."""
-        self.write_model(await self.withdraw(int(number)))
+        self.write_model(await self.withdraw(grant_number(number)))
 
 
 HANDLERS: list[tuple[Any, ...]] = [
     (r"manage", ManagePage),
     (r"manage/([a-z]+)/([^/]+)", AccountPage),
     (r"api/v1/grants", GrantsHandler),
-    (r"api/v1/grants/([0-9]{1,15})", GrantHandler),
+    (r"api/v1/grants/([^/]+)", GrantHandler),
 ]

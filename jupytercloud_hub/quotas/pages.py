@@ -7,10 +7,9 @@ import io
 import time
 from typing import TYPE_CHECKING, cast
 
-from pydantic import RootModel
 from tornado.web import authenticated
 
-from ..contracts.admission import ADMISSION_SCOPE, AdmissionRequest
+from ..contracts.admission import ADMISSION_SCOPE
 from ..contracts.stops import StopList
 from ..contracts.text import Text
 from ..settings.configure.names import STOPS_SCOPE
@@ -21,17 +20,14 @@ from .budgets import Account
 from .chart import chart
 from .managing import Authority
 from .notices import started_of
+from .openapi import MOST_DAYS, AdmissionBody, document
 from .report import DayView, Overview, UsageReport, overview, report
 
 if TYPE_CHECKING:
     from .service import QuotasService
 
 DAYS = 30
-MOST_DAYS = 366
-
-
-class _Body(RootModel[AdmissionRequest]):
-    root: AdmissionRequest
+LONGEST_NAME = 255
 
 
 def asked_days(handler: BaseHandler) -> int:
@@ -85,7 +81,7 @@ class AdmissionHandler(ApiHandler):
     async def post(self) -> None:
         began = time.perf_counter()
         service = quotas_service(self)
-        message = self.json_body(_Body).root
+        message = self.json_body(AdmissionBody).root
         answer = await service.admission.answer(message, await service.clock.now())
         service.metrics.admissions.labels(answer.verdict).inc()
         service.metrics.admission_seconds.observe(time.perf_counter() - began)
@@ -113,8 +109,15 @@ class UsageHandler(ApiHandler):
     async def usage(self) -> UsageReport:
         """Return the report that is asked for. Raises `PublicError` 403 for somebody else's."""
         service = quotas_service(self)
-        wanted = self.get_query_argument("user", None)
-        if wanted is None or wanted == self.person.username:
+        wanted = self.get_query_argument("user", None, strip=False)
+        sent = len((self.request.query_arguments.get("user") or [b""])[-1].decode("utf-8", "replace"))
+        if wanted is not None and (not 1 <= sent <= LONGEST_NAME or len(wanted) != sent):
+            raise PublicError(400, "bad-user", Text("There is no such person"), Text("user is a username."))
+        if wanted is not None and self.has_scope(ADMISSION_SCOPE):  # the hub itself, for its spawn form
+            account = Account("person", wanted)
+            person = service.collector.people.get(wanted)
+            found = await overview(service.reader, account, person, service.now(), asked_days(self))
+        elif wanted is None or wanted == self.person.username:
             found = await _own(self, asked_days(self))
         elif self.person.admin:
             account = Account("person", wanted)
@@ -140,6 +143,16 @@ class ExportHandler(UsageHandler):
         self.write(as_csv(found.days))
 
 
+class OpenApi(ApiHandler):
+    """``GET api/v1/openapi.json``: this API, described."""
+
+    anonymous = True
+
+    def get(self) -> None:
+        """Answer as the class says."""
+        self.write_json(document(self.service.context.prefix))
+
+
 def as_csv(days: tuple[DayView, ...]) -> str:
     """Return days as RFC 4180 text with a header line."""
     text = io.StringIO()
@@ -156,5 +169,6 @@ HANDLERS = [
     (r"api/v1/admission", AdmissionHandler),
     (r"api/v1/stops", StopsHandler),
     (r"api/v1/usage", UsageHandler),
+    (r"api/v1/openapi\.json", OpenApi),
     (r"api/v1/export\.(csv|json)", ExportHandler),
 ]

@@ -60,3 +60,10 @@ def hub_away() -> PublicError:
         what_to_do=Text("Try again in a minute."),
         retry_after=timedelta(minutes=1),
     )
+
+
+def no_token() -> PublicError:
+    """Return the error for a program that does not say who it is."""
+    return PublicError(
+        401, "no-token", Text("A token is needed"), Text("Send an API token in the Authorization header.")
+    )

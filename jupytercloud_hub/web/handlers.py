@@ -14,7 +14,7 @@ from tornado.log import app_log
 
 from ..contracts.person import Person
 from ..contracts.text import Language, Text
-from .errors import PublicError, forbidden, hub_away, not_found
+from .errors import PublicError, forbidden, hub_away, no_token, not_found
 from .i18n import LANGUAGE_COOKIE, negotiate, render, translations
 from .templating import render_template
 
@@ -197,9 +197,7 @@ class ApiHandler(BaseHandler):
         if self.anonymous:
             return
         if self.user is None:
-            raise PublicError(
-                401, "no-token", Text("A token is needed"), Text("Send an API token in the Authorization header.")
-            )
+            raise no_token()
         if self.required_scopes and not self.has_scope(*self.required_scopes):
             raise PublicError(
                 403,
@@ -207,6 +205,23 @@ class ApiHandler(BaseHandler):
                 Text("A scope is missing"),
                 Text("The token needs the scope {scopes}.", scopes=" or ".join(self.required_scopes)),
             )
+
+    @classmethod
+    def allowed_methods(cls) -> list[str]:
+        """Return the HTTP methods that the address takes."""
+        return [
+            name
+            for name in cls.SUPPORTED_METHODS
+            if getattr(cls, name.lower(), None) is not getattr(web.RequestHandler, name.lower(), None)
+        ]
+
+    def public_error(self, status: int, error: BaseException | None) -> PublicError:
+        """Return what may be told; who shows neither token nor cookie is told so, whatever else is missing."""
+        found = super().public_error(status, error)
+        known = self.request.headers.get("Authorization") or self.request.headers.get("Cookie")
+        if found.status == HTTPStatus.FORBIDDEN and not isinstance(error, PublicError) and not known:
+            return no_token()
+        return found
 
     def json_body(self, model: type[M]) -> M:
         """Return the body read as ``model``. Raises `PublicError` 400 that names each wrong member."""
@@ -237,6 +252,8 @@ class ApiHandler(BaseHandler):
             self.set_header("Retry-After", str(round(error.retry_after.total_seconds())))
         if error.status == HTTPStatus.UNAUTHORIZED:
             self.set_header("WWW-Authenticate", "Bearer")  # RFC 9110 §11.6.1
+        if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", ", ".join(self.allowed_methods()))  # RFC 9110 §15.5.6
         body = {"code": error.code, "message": self.say(error.title), "detail": self.say(error.message)}
         self.write_json({"error": body}, error.status)
         self.finish()

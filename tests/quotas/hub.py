@@ -21,6 +21,8 @@ from tests.culling.hub import ADMIN_TOKEN, Hub, until
 
 from .helpers import intervals
 
+ASKER_TOKEN = "asker-" + "a" * 26
+"""Holds what the hub itself and the culler hold towards the quota service."""
 PROFILES = [
     {"name": "small", "title": {"fr": "Petit", "en": "Small"}, "resources": {"cpu": 1, "memory": "1 GiB"}},
     {"name": "big", "title": {"fr": "Grand", "en": "Big"}, "resources": {"cpu": 8, "memory": "8 GiB"}},
@@ -29,6 +31,14 @@ EXTRA = """
 c.JupyterHub.spawner_class = "profile-local"
 c.JupyterHub.cleanup_servers = False
 c.ProfileLocalSpawner.end_with_hub = True
+c.Authenticator.admin_users = {{"chef"}}
+c.JupyterHub.services.append({{"name": "asker", "api_token": {asker!r}}})
+c.JupyterHub.load_roles.append({{
+    "name": "asker", "services": ["asker"],
+    "scopes": [
+        "custom:jupytercloud:admission", "custom:jupytercloud:stops", "access:services!service=quotas",
+    ],
+}})
 c.ProfileLocalSpawner.homes = {folder!r} + "/homes"
 c.ProfileLocalSpawner.logs = {folder!r} + "/logs"
 """
@@ -38,7 +48,7 @@ class QuotaHub(Hub):
     """`tests.culling.hub.Hub`, with our own spawner and quotas."""
 
     def __init__(self, folder: Path, quotas: dict[str, Any], *, extra: str = "") -> None:
-        super().__init__(folder, {}, extra=EXTRA.format(folder=str(folder)) + extra)
+        super().__init__(folder, {}, extra=EXTRA.format(folder=str(folder), asker=ASKER_TOKEN) + extra)
         self.quotas = f"{self.base}services/quotas/"
         self.culler = self.quotas  # whose health tells that all is up
         self.settings.write_text(

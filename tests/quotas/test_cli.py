@@ -49,9 +49,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def run(config: Path, *arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(
-        main, ["quotas", *arguments, "--config", str(config)], env={"LC_ALL": "en_US.UTF-8"}
-    )
+    result = CliRunner().invoke(main, ["quotas", *arguments, "--config", str(config)], env={"LC_ALL": "en_US.UTF-8"})
     assert result.exit_code == code, (result.output, result.exception)
     return result.output
 

@@ -104,7 +104,7 @@ async def test_who_may_ask_what(hub: QuotaHub):
     body = {"action": "release", "key": {"hub": "essai", "user": "bea", "started": "2026-01-01T00:00:00Z"}}
     cases = [
         ("POST", "api/v1/admission", anna, body, 403),
-        ("POST", "api/v1/admission", "", body, 403),
+        ("POST", "api/v1/admission", "", body, 401),
         ("POST", "api/v1/admission", ADMIN_TOKEN, body, 403),
         ("GET", "api/v1/stops", anna, None, 403),
         ("GET", "api/v1/usage", "", None, 401),
@@ -177,7 +177,7 @@ async def test_nobody_else_gives_sees_or_withdraws(hub: QuotaHub):
         ("GET", "api/v1/grants?account=group&name=cours", prof, None, 200),
         ("GET", "api/v1/grants?account=group&name=autre", prof, None, 403),
         ("DELETE", "api/v1/grants/999999", prof, None, 404),
-        ("POST", "api/v1/grants", "", grant, 403),
+        ("POST", "api/v1/grants", "", grant, 401),
     ]  # fmt: skip
     for method, path, token, body, status in cases:
         answer = await hub.ask(method, path, token, json=body)

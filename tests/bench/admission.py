@@ -1,0 +1,284 @@
+"""Admission at 0, 10^4 and 10^6 intervals in the ledger, and what a million of them cost to sum up and to export.
+
+``python -m tests.bench.admission [--quick] [--postgresql] [--json FILE]`` prints tables and writes JSON. The three
+ledgers take turns within each round. An admission here is a reserve, a confirm and a release by one of 7,000 people
+with budgets for herself, her group, her organization and the hub, all of which have a year of usage.
+
+There is no peer to run beside it: jupyterhub-usage-quotas asks Prometheus at each start and needs a cluster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import insert
+
+from jupytercloud_hub.contracts.admission import AdmissionAnswer, Confirm, Release, Reserve, StartKey
+from jupytercloud_hub.contracts.person import Person
+from jupytercloud_hub.contracts.server_record import Resources, ServerRecord
+from jupytercloud_hub.quotas.admission import Admission
+from jupytercloud_hub.quotas.council import council_rows
+from jupytercloud_hub.quotas.ledger import Ledger, Prices
+from jupytercloud_hub.quotas.rebuild import rebuild
+from jupytercloud_hub.quotas.tables import CLOSED, Interval
+from jupytercloud_hub.quotas.usage import Reader
+from jupytercloud_hub.settings.quotas import Budget, Limit, QuotasSettings, Tariff
+from jupytercloud_hub.settings.site import SiteSettings
+from jupytercloud_hub.spawners.admission import Admission as Client
+from jupytercloud_hub.storage import Database
+from tests.support.postgresql import Postgresql
+
+PEOPLE, GROUPS, ORGANIZATIONS = 7000, 200, 20
+PROFILES = ("lab", "pycoa", "gpu", "big")
+FIRST, NOW = date(2025, 9, 1), datetime(2026, 8, 31, 12, tzinfo=UTC)
+SITE = SiteSettings(name="bench", url="http://127.0.0.1/")
+HARD = {"hard": True, "window": "academic-year"}
+SETTINGS = QuotasSettings(
+    tariff=(Tariff(cpu=1, memory=0.25, gpu=10),),
+    budgets=(
+        Budget(name="person", limits=(Limit(units=1e9, **HARD), Limit(units=1e9, window="month", hard=True))),
+        Budget(name="group", account="group", limits=(Limit(units=1e9, **HARD),)),
+        Budget(name="organization", account="organization", limits=(Limit(gpu_hours=1e9, **HARD),)),
+        Budget(name="hub", account="hub", limits=(Limit(units=1e9, **HARD),)),
+    ),
+)
+
+
+def person(number: int) -> Person:
+    return Person(
+        username=f"person-{number:05}",
+        groups=(f"group-{number % GROUPS:03}",),
+        home_organization=f"univ-{number % ORGANIZATIONS:02}.fr",
+    )
+
+
+def open_ledger(url: str) -> tuple[Ledger, Reader]:
+    ledger = Ledger(Database(url, "quotas"), SITE.name, Prices(SETTINGS.tariff, ZoneInfo("Europe/Paris")))
+    return ledger, Reader(ledger, SETTINGS)
+
+
+async def fill(url: str, count: int) -> None:
+    """Write ``count`` intervals of a year; a rebuild makes the sums afterwards."""
+    ledger, _ = open_ledger(url)
+    await ledger.database.upgrade()
+    chance = random.Random(count)
+    begin = int(datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC).timestamp())
+    span = int(NOW.timestamp()) - begin - 90_000
+    for start in range(0, count, 5000):
+        rows = []
+        for number in range(start, min(start + 5000, count)):
+            owner = person(chance.randrange(PEOPLE))
+            moment = begin + chance.randrange(span)
+            length = int(min(chance.expovariate(1 / 7200), 80_000))
+            gpu = int(chance.random() < 0.1)
+            accounts = [["person", owner.username], ["group", owner.groups[0]]]
+            accounts += [["organization", owner.home_organization], ["hub", SITE.name]]
+            rows.append(
+                {
+                    "hub": SITE.name,
+                    "user": owner.username,
+                    "server": f"s{number}",
+                    "started_us": moment * 1_000_000,
+                    "state": CLOSED,
+                    "profile": PROFILES[2] if gpu else chance.choice(PROFILES),
+                    "cpu": 2000,
+                    "memory": 4096,
+                    "gpu": gpu,
+                    "gpu_type": "a100" if gpu else "",
+                    "rate": 2_000_000,
+                    "begin_s": moment,
+                    "counted_s": moment + length,
+                    "ended_s": moment + length,
+                    "expires_s": None,
+                    "closed_by": "release",
+                    "accounts": accounts,
+                }
+            )
+        async with ledger.writing() as session:
+            await session.execute(insert(Interval.__table__), rows)
+    await ledger.database.close()
+
+
+async def work(what: str, url: str) -> dict[str, float]:
+    """Sum up or export a ledger; return its time and this process's memory."""
+    ledger, _ = open_ledger(url)
+    await ledger.database.upgrade()
+    began, rows = time.perf_counter(), 0
+    if what == "rebuild":
+        async for _ in rebuild(ledger):
+            rows += 1
+    else:
+        kinds = ("person", "group", "organization", "hub")
+        async for _ in council_rows(ledger, FIRST, NOW.date() + timedelta(days=1), kinds, 5, str):  # type: ignore[arg-type]
+            rows += 1
+    taken = time.perf_counter() - began
+    await ledger.database.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"rows": rows, "seconds": round(taken, 2), "peak_mib": round(peak, 1)}
+
+
+def in_a_process(what: str, url: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.bench.admission", "--work", what, "--url", url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+async def admissions(url: str, count: int, round_number: int) -> dict[str, list[float]]:
+    """Reserve, confirm and release ``count`` times; return the milliseconds of each reserve: passed, and of CPU."""
+    ledger, reader = open_ledger(url)
+    door = Admission(ledger, reader, SETTINGS, SITE)
+    record = ServerRecord(profile="lab", resources=Resources(cpu=2, memory="4 GiB"))
+    chance = random.Random(round_number)
+    passed, cpu = [], []
+    for number in range(count):
+        owner = person(chance.randrange(PEOPLE))
+        now = NOW + timedelta(seconds=number)
+        key = StartKey(hub=SITE.name, user=owner.username, server=f"r{round_number}-{number}", started=now)
+        began, spent = time.perf_counter(), time.process_time()
+        answer = await door.answer(Reserve(key=key, person=owner, record=record), now)
+        if number >= 5:  # the first ones compile the statements
+            passed.append((time.perf_counter() - began) * 1000)
+            cpu.append((time.process_time() - spent) * 1000)
+        assert answer.verdict == "admitted", answer
+        await door.answer(Confirm(key=key), now)
+        await door.answer(Release(key=key), now)
+    await ledger.database.close()
+    return {"passed": passed, "cpu": cpu}
+
+
+async def thread_time(count: int) -> list[float]:
+    """Return the milliseconds of the hub's one thread that asking takes: the spawner's own client, over HTTP."""
+    body = AdmissionAnswer(verdict="admitted", expires=NOW).model_dump_json().encode()
+
+    class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    client = Client(f"http://127.0.0.1:{server.server_port}/", "token", timeout=10)
+    record = ServerRecord(profile="lab", resources=Resources(cpu=2, memory="4 GiB"))
+    found = []
+    for number in range(count):
+        began = time.thread_time()
+        key = StartKey(hub=SITE.name, user="anna", server=f"s{number}", started=NOW)
+        await client.send(Reserve(key=key, person=person(1), record=record))
+        if number >= 5:
+            found.append((time.thread_time() - began) * 1000)
+    server.shutdown()
+    return found
+
+
+@contextlib.contextmanager
+def ledgers(sizes: list[int], postgresql: bool) -> Iterator[dict[int, str]]:
+    with contextlib.ExitStack() as stack:
+        if postgresql:
+            server = stack.enter_context(Postgresql.running())
+            yield {size: stack.enter_context(server.database()) for size in sizes}
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jupytercloud-bench-")))
+            yield {size: f"sqlite:///{folder / f'{size}.sqlite'}" for size in sizes}
+
+
+def measure(sizes: list[int], rounds: int, count: int, postgresql: bool) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "bench": "admission",
+        "versions": {name: version(name) for name in ("jupytercloud-hub", "sqlalchemy", "jupyterhub")},
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "load_average": os.getloadavg()[0],
+        "database": "postgresql" if postgresql else "sqlite",
+        "admission_ms": {},
+        "rebuild": {},
+        "export": {},
+    }
+    with ledgers(sizes, postgresql) as urls:
+        for size, url in urls.items():
+            asyncio.run(fill(url, size))
+            result["rebuild"][size] = in_a_process("rebuild", url)
+            result["export"][size] = in_a_process("export", url)
+        taken: dict[int, dict[str, list[float]]] = {size: {"passed": [], "cpu": []} for size in sizes}
+        for number in range(rounds):
+            for size, url in urls.items():  # interleaved
+                for name, values in asyncio.run(admissions(url, count, number)).items():
+                    taken[size][name] += values
+    for size, values in taken.items():
+        result["admission_ms"][size] = {
+            "cpu_median": round(statistics.median(values["cpu"]), 2),
+            "cpu_p95": round(statistics.quantiles(values["cpu"], n=20)[-1], 2),
+            "passed_median": round(statistics.median(values["passed"]), 2),
+            "passed_p95": round(statistics.quantiles(values["passed"], n=20)[-1], 2),
+        }
+    hub = asyncio.run(thread_time(rounds * count))
+    result["hub_thread_ms"] = {
+        "median": round(statistics.median(hub), 2),
+        "p95": round(statistics.quantiles(hub, n=20)[-1], 2),
+    }
+    return result
+
+
+def show(result: dict[str, Any]) -> None:
+    print(f"{result['database']}, {result['machine']}, load {result['load_average']:.1f}, {result['versions']}")
+    print(f"\n{'intervals':>10}  {'CPU median':>10}  {'CPU p95':>8}  {'median':>8}  {'p95':>8}   (ms for a reserve)")
+    for size, row in result["admission_ms"].items():
+        figures = (row["cpu_median"], row["cpu_p95"], row["passed_median"], row["passed_p95"])
+        print(f"{size:>10}  {figures[0]:>10}  {figures[1]:>8}  {figures[2]:>8}  {figures[3]:>8}")
+    print(f"\nin the hub's thread: {result['hub_thread_ms']['median']} ms (p95 {result['hub_thread_ms']['p95']} ms)")
+    print(f"\n{'intervals':>10}  {'rebuild s':>10}  {'MiB':>7}  {'export s':>9}  {'MiB':>7}  {'rows':>8}")
+    for size, row in result["rebuild"].items():
+        out = result["export"][size]
+        print(
+            f"{size:>10}  {row['seconds']:>10}  {row['peak_mib']:>7}  {out['seconds']:>9}  {out['peak_mib']:>7}  {out['rows']:>8}"
+        )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="0, 1,000 and 10,000 intervals, fewer admissions.")
+    parser.add_argument("--postgresql", action="store_true", help="On a real PostgreSQL instead of SQLite.")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--work", choices=["rebuild", "export"], help=argparse.SUPPRESS)
+    parser.add_argument("--url", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        print(json.dumps(asyncio.run(work(options.work, options.url))))
+        return 0
+    sizes = [0, 1000, 10_000] if options.quick else [0, 10_000, 1_000_000]
+    result = measure(sizes, 2 if options.quick else 5, 40, options.postgresql)
+    show(result)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
