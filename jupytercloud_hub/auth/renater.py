@@ -144,10 +144,9 @@ class RenaterAuthenticator(RenaterTraits):
         """Return the identity under the username that is hers alone; raises `Refused` where it is another's."""
         derived = identity.model_copy(update={"username": self.normalize_username(identity.username)})
         store = await self.bindings()
-        username = await store.bind(derived, claim_keys(derived), hub_knows=self._is_used)
         sid = verified.id_claims.get("sid")
-        if isinstance(sid, str) and 0 < len(sid) <= 255:
-            await store.begin_session(self.issuer, sid, username)
+        sid = sid if isinstance(sid, str) and 0 < len(sid) <= 255 else None
+        username = await store.bind(derived, claim_keys(derived), hub_knows=self._is_used, sid=sid)
         return derived.model_copy(update={"username": username})
 
     def _is_used(self, username: str) -> bool:

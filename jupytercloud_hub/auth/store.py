@@ -9,15 +9,25 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from ..contracts.text import Text
 from ..identity import Identity, Refused, Subject
 from ..storage import Database
 from .tables import Binding, Claimable, ProviderSession, Retired, RetiredKey, UsedToken
 
+SEEN_PRECISION = timedelta(hours=1)
+_SESSION_OF = (
+    select(ProviderSession.username)
+    .where(ProviderSession.issuer == bindparam("issuer"), ProviderSession.sid == bindparam("sid"))
+    .scalar_subquery()
+)
+_KNOWN = select(Binding.username, Binding.organization, Binding.seen_at, _SESSION_OF.label("session_of")).where(
+    Binding.issuer == bindparam("issuer"), Binding.sub == bindparam("sub")
+)
 ClaimKind = Literal["eppn", "unique_id", "voperson_id", "subject", "username"]
 
 
@@ -38,23 +48,48 @@ class Store:
         self._now = now
 
     async def bind(
-        self, identity: Identity, identifiers: Sequence[tuple[ClaimKind, str]], *, hub_knows: Callable[[str], bool]
+        self,
+        identity: Identity,
+        identifiers: Sequence[tuple[ClaimKind, str]],
+        *,
+        hub_knows: Callable[[str], bool],
+        sid: str | None = None,
     ) -> str:
         """Return the username of a person who logs in; it is hers alone from now on.
 
         ``identifiers`` are what an imported account may be claimed with. ``hub_knows(name)`` says whether the
         hub has an account of that name that was used already: without a binding it is nobody's for the taking.
-        Raises `Refused` (username-taken).
+        ``sid`` is her session at the provider. Raises `Refused` (username-taken).
         """
         for _ in range(2):
             try:
                 async with self._database.session() as session:
-                    return await self._bind(session, identity, identifiers, hub_knows)
+                    connection = await session.connection()
+                    username, session_of = await self._known(connection, identity, sid)
+                    if username is None:
+                        username = await self._first(session, identity, identifiers, hub_knows)
+                    if sid is not None and session_of != username:
+                        await self._begin_session(connection, identity.subject.issuer, sid, username)
+                    return username
             except IntegrityError:  # she, or somebody else, was bound in the same moment: look again
                 continue
         raise taken()
 
-    async def _bind(
+    async def _known(
+        self, connection: AsyncConnection, identity: Identity, sid: str | None
+    ) -> tuple[str | None, str | None]:
+        """Return the username that is hers already, and whose the session was: one statement for every login."""
+        subject, now = identity.subject, self._now()
+        values = {"issuer": subject.issuer, "sub": subject.sub, "sid": sid}
+        found = (await connection.execute(_KNOWN, values)).first()
+        if found is None:
+            return None, None
+        if found.organization != identity.home_organization or now - found.seen_at > SEEN_PRECISION:
+            seen = {"seen_at": now, "organization": identity.home_organization}
+            await connection.execute(update(Binding).where(Binding.username == found.username).values(seen))
+        return str(found.username), found.session_of
+
+    async def _first(
         self,
         session: AsyncSession,
         identity: Identity,
@@ -62,10 +97,6 @@ class Store:
         hub_knows: Callable[[str], bool],
     ) -> str:
         now, subject = self._now(), identity.subject
-        bound = await _of_subject(session, subject)
-        if bound is not None:
-            bound.seen_at, bound.organization = now, identity.home_organization
-            return bound.username
         claim = await _claimed(session, identifiers)
         username = claim.username if claim else identity.username
         if await session.get(Binding, username) is not None or await _is_retired(session, username):
@@ -85,7 +116,16 @@ class Store:
                 seen_at=now,
             )
         )
+        await session.flush()
         return username
+
+    async def _begin_session(self, connection: AsyncConnection, issuer: str, sid: str, username: str) -> None:
+        """Remember a session at the provider; a sid that is known stays whose it was, unless she changed accounts."""
+        values = {"issuer": issuer, "sid": sid, "username": username, "begun_at": self._now()}
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        statement = insert(ProviderSession).values(values)
+        changed = {"username": username, "begun_at": values["begun_at"]}
+        await connection.execute(statement.on_conflict_do_update(index_elements=["issuer", "sid"], set_=changed))
 
     async def username(self, subject: Subject) -> str | None:
         """Return the username that is bound to a subject."""
@@ -131,11 +171,6 @@ class Store:
         """Keep an account of before for whoever logs in with an identifier; a second call replaces the first."""
         async with self._database.session() as session:
             await session.merge(Claimable(username=username, kind=kind, value=value, made_at=self._now()))
-
-    async def begin_session(self, issuer: str, sid: str, username: str) -> None:
-        """Remember a session at the provider."""
-        async with self._database.session() as session:
-            await session.merge(ProviderSession(issuer=issuer, sid=sid, username=username, begun_at=self._now()))
 
     async def end_session(self, issuer: str, sub: str | None, sid: str | None, jti: str, ends_at: datetime) -> set[str]:
         """Take a logout token: return whose sessions it ends. Raises KeyError for one that was taken before."""

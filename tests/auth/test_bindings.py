@@ -45,8 +45,10 @@ def store(database: Database) -> Store:
     return Store(database)
 
 
-async def bind(store: Store, identity: Identity, known: Callable[[str], bool] = lambda name: False) -> str:
-    return await store.bind(identity, claim_keys(identity), hub_knows=known)
+async def bind(
+    store: Store, identity: Identity, known: Callable[[str], bool] = lambda name: False, sid: str | None = None
+) -> str:
+    return await store.bind(identity, claim_keys(identity), hub_knows=known, sid=sid)
 
 
 async def refused(store: Store, identity: Identity, known: Callable[[str], bool] = lambda name: False) -> None:
@@ -107,8 +109,7 @@ async def test_a_subject_that_moves_to_another_account_leaves_its_first(store: S
 
 
 async def test_an_erased_person_s_username_is_given_to_nobody(store: Store, database: Database) -> None:
-    await bind(store, person("s1", "anna@univ.fr"))
-    await store.begin_session(ISSUER, "sid-1", "anna@univ.fr")
+    await bind(store, person("s1", "anna@univ.fr"), sid="sid-1")
     async with database.session() as session:
         found = await module.export(session, "anna@univ.fr")
         assert found["auth_binding"][0]["sub"] == "s1"
@@ -137,7 +138,7 @@ async def test_two_first_logins_at_once_end_with_one_owner(store: Store) -> None
 
 async def test_used_logout_tokens_and_old_sessions_are_forgotten_in_time(database: Database) -> None:
     early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
-    await Store(database, lambda: early).begin_session(ISSUER, "sid-1", "anna")
+    await bind(Store(database, lambda: early), person("s1", "anna"), sid="sid-1")
     await Store(database, lambda: early).end_session(ISSUER, "s1", None, "jti-1", early)
     store = Store(database, lambda: late)
     await store.forget_old(datetime(2026, 2, 1, tzinfo=UTC))

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import httpx
+import certifi
+import httpcore
 
 from .errors import ProviderMisconfigured, ProviderUnavailable
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MAX_BODY = 1_000_000  # bytes
+_LIMITS: dict[str, Any] = {"max_connections": 50, "max_keepalive_connections": 10, "keepalive_expiry": 30.0}
+_FAILURES = (
+    TimeoutError,
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+)
 _KNOWN = frozenset(
     {"proxy_host", "proxy_port", "proxy_username", "proxy_password", "ca_certs", "validate_cert"}
     | {"client_cert", "client_key", "connect_timeout", "request_timeout", "user_agent"}
@@ -21,29 +36,26 @@ _KNOWN = frozenset(
 
 
 class ProviderClient:
-    """One connection pool to one provider.
+    """Connections to one provider, kept open between requests.
 
-    ``options`` are oauthenticator's ``http_request_kwargs``; the environment's ``HTTPS_PROXY``, ``NO_PROXY``
-    and ``SSL_CERT_FILE`` count as well. Redirects are never followed: an endpoint is where the provider says it
-    is. ``observe(endpoint, seconds, outcome)`` is told of every request.
+    ``options`` are oauthenticator's ``http_request_kwargs``; the environment's ``HTTPS_PROXY``, ``NO_PROXY`` and
+    ``SSL_CERT_FILE`` count as well. Redirects are never followed: an endpoint is where the provider says it is.
+    ``observe(endpoint, seconds, outcome)`` is told of every request. It stands on httpcore: httpx on top of it would
+    cost the hub's one thread more than the login's own work.
     """
 
     def __init__(
-        self,
-        options: Mapping[str, Any] | None = None,
-        *,
-        observe: Callable[[str, float, str], None] | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        self, options: Mapping[str, Any] | None = None, *, observe: Callable[[str, float, str], None] | None = None
     ) -> None:
         self._options = dict(options or {})
         unknown = sorted(set(self._options) - _KNOWN)
         if unknown:
             raise ValueError(f"http_request_kwargs: {', '.join(unknown)} not known; known: {', '.join(sorted(_KNOWN))}")
         self._observe = observe or (lambda endpoint, seconds, outcome: None)
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
+        self._pools: dict[str | None, httpcore.AsyncConnectionPool] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self.deadline = float(self._options.get("request_timeout", 10.0))
+        self._extensions = {"timeout": {"connect": float(self._options.get("connect_timeout", 5.0))}}
 
     async def json(
         self,
@@ -61,77 +73,91 @@ class ProviderClient:
         """
         started = time.perf_counter()
         outcome = "error"
+        sent = [(name.encode(), value.encode()) for name, value in self._headers(headers, form)]
+        content = urlencode(form).encode() if form is not None else None
         try:
-            client = await self._ready()
+            pool = await self._pool(url)
             async with asyncio.timeout(self.deadline):
-                status, body = await self._read(client, endpoint, method, url, headers, form)
+                async with pool.stream(
+                    method, url, headers=sent, content=content, extensions=self._extensions
+                ) as response:
+                    body = await self._body(endpoint, response)
+            status = int(response.status)
+            if status >= 500 or status == 429:
+                raise ProviderUnavailable("provider-unavailable", f"{endpoint}: status {status}")
             outcome = "ok" if status < 400 else "refused"
             return status, _object(endpoint, status, body)
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
+        except (*_FAILURES, OSError) as error:
             raise ProviderUnavailable("provider-unreachable", f"{endpoint}: {type(error).__name__}") from None
         finally:
             self._observe(endpoint, time.perf_counter() - started, outcome)
 
     async def close(self) -> None:
-        """Close the pool."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        """Close all connections."""
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            await pool.aclose()
+
+    def _headers(self, headers: Mapping[str, str] | None, form: Mapping[str, str] | None) -> list[tuple[str, str]]:
+        kind = [("Content-Type", "application/x-www-form-urlencoded")] if form is not None else []
+        usual = [("User-Agent", str(self._options.get("user_agent", "JupyterHub"))), ("Accept", "application/json")]
+        return [*usual, *kind, *(headers or {}).items()]
 
     @staticmethod
-    async def _read(
-        client: httpx.AsyncClient,
-        endpoint: str,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None,
-        form: Mapping[str, str] | None,
-    ) -> tuple[int, bytes]:
-        async with client.stream(method, url, headers=headers, data=form) as response:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise ProviderMisconfigured("provider-answer-too-long", endpoint)
-            if response.status_code >= 500 or response.status_code == 429:
-                raise ProviderUnavailable("provider-unavailable", f"{endpoint}: status {response.status_code}")
-            return response.status_code, bytes(body)
+    async def _body(endpoint: str, response: httpcore.Response) -> bytes:
+        body = bytearray()
+        async for chunk in response.aiter_stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise ProviderMisconfigured("provider-answer-too-long", endpoint)
+        return bytes(body)
 
-    async def _ready(self) -> httpx.AsyncClient:
+    async def _pool(self, url: str) -> httpcore.AsyncConnectionPool:
         loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
+        if self._loop is not loop:
+            self._pools, self._loop = {}, loop
+        proxy = self._proxy(url)
+        if proxy not in self._pools:
             # Reading the certificate bundle takes tens of milliseconds: not in the hub's one thread.
-            client = await asyncio.to_thread(self._build)
-            if self._client is None or self._loop is not loop:
-                self._client, self._loop = client, loop
-        return self._client
+            context = await asyncio.to_thread(self._ssl_context)
+            if proxy not in self._pools:
+                self._pools[proxy] = self._new_pool(proxy, context)
+        return self._pools[proxy]
 
-    def _build(self) -> httpx.AsyncClient:
+    def _proxy(self, url: str) -> str | None:
+        """Return the proxy to go through: the configured one, else the environment's; never to this machine."""
         options = self._options
-        proxy = None
         if options.get("proxy_host"):
-            auth = (
-                (options["proxy_username"], options.get("proxy_password", ""))
-                if options.get("proxy_username")
-                else None
-            )
-            proxy = httpx.Proxy(f"http://{options['proxy_host']}:{options.get('proxy_port', 3128)}", auth=auth)
-        verify: ssl.SSLContext | bool = True
-        if options.get("validate_cert") is False:
-            verify = False
-        elif options.get("ca_certs") or options.get("client_cert"):
-            verify = ssl.create_default_context(cafile=options.get("ca_certs"))
-            if options.get("client_cert"):
-                verify.load_cert_chain(options["client_cert"], options.get("client_key"))
-        return httpx.AsyncClient(
-            verify=verify,
-            proxy=proxy,
-            transport=self._transport,
-            timeout=httpx.Timeout(self.deadline, connect=float(options.get("connect_timeout", 5.0))),
-            limits=httpx.Limits(max_connections=50, max_keepalive_connections=10, keepalive_expiry=30),
-            follow_redirects=False,
-            headers={"User-Agent": options.get("user_agent", "JupyterHub"), "Accept": "application/json"},
+            return f"http://{options['proxy_host']}:{options.get('proxy_port', 3128)}"
+        parts = urlsplit(url)
+        if parts.hostname in LOOPBACK or proxy_bypass(parts.netloc):
+            return None
+        proxies = getproxies()
+        return proxies.get(parts.scheme) or proxies.get("all")
+
+    def _new_pool(self, proxy: str | None, context: ssl.SSLContext) -> httpcore.AsyncConnectionPool:
+        if proxy is None:
+            return httpcore.AsyncConnectionPool(ssl_context=context, **_LIMITS)
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        user = self._options.get("proxy_username") or parts.username
+        word = self._options.get("proxy_password") or parts.password or ""
+        credentials = b64encode(f"{user}:{word}".encode()).decode()
+        return httpcore.AsyncHTTPProxy(
+            proxy_url=f"{parts.scheme}://{parts.hostname}:{parts.port or 3128}",
+            proxy_headers={"Proxy-Authorization": f"Basic {credentials}"} if user else None,
+            ssl_context=context,
+            **_LIMITS,
         )
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        options = self._options
+        own = options.get("ca_certs") or os.environ.get("SSL_CERT_FILE")
+        context = ssl.create_default_context(cafile=own or certifi.where(), capath=os.environ.get("SSL_CERT_DIR"))
+        if options.get("validate_cert") is False:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if options.get("client_cert"):
+            context.load_cert_chain(options["client_cert"], options.get("client_key"))
+        return context
 
 
 def _object(endpoint: str, status: int, body: bytes) -> dict[str, Any]:
