@@ -165,10 +165,13 @@ class Culler:
     async def _run(self) -> Pass:
         users = [user async for user in self.api.users(state="active")]
         await self._ask()
-        moments = await self.store.moments()
-        settled = await self._settled(moments)
         remembered = await self.store.remembered()
-        judge = self._judge(remembered, settled)
+        settles = self._settles(remembered)
+        if settles:
+            log.info("activity was not recorded for a while: until %s nobody is stopped for being idle", settles)
+        judge = self._judge(remembered)
+        settled = judge.settled
+        await self.store.remember(read=judge.now, **({"settles": settles} if settles else {}))
         result = Pass(judge.now, self._verdicts(judge, users, remembered))
         self._running = {(v.server.user, v.server.name): v.server for v in result.verdicts}
         await self._warn(result.verdicts, remembered)
@@ -181,8 +184,8 @@ class Culler:
             stops = [group.create_task(self._stop(verdict, settled, slots)) for verdict in due]
             group.create_task(self._tell(result.verdicts))
         result.outcomes.update(stop.result() for stop in stops)
-        await self._count_reclaimed(result, moments.get("read"))
-        await self.store.remember(read=self.now())
+        await self._count_reclaimed(result, remembered.moments.get("counted"))
+        await self.store.remember(read=self.now(), counted=result.at)
         return result
 
     async def _count_reclaimed(self, result: Pass, since: datetime | None) -> None:
@@ -206,17 +209,16 @@ class Culler:
         self.metrics.asked.set(0 if found is None else 1)
         self._requests = found or {}
 
-    async def _settled(self, moments: Mapping[str, datetime]) -> bool:
-        """Say whether activity was recorded without a hole of more than ``settle`` until now."""
-        now = self.now()
-        read, settles = moments.get("read"), moments.get("settles")
+    def _settles(self, remembered: Remembered) -> datetime | None:
+        """Return until when nobody is stopped for being idle; None: activity was recorded without a hole."""
+        now, read = self.now(), remembered.moments.get("read")
         if read is not None and not timedelta(0) <= now - read <= self._longest_gap:
-            log.info("the hub was last read at %s: nobody is stopped for being idle for a while", read)
-            settles = now + self.settings.settle
-            await self.store.remember(settles=settles)
-        return settles is None or now >= settles
+            return now + self.settings.settle
+        settles = remembered.moments.get("settles")
+        return settles if settles and settles > now else None
 
-    def _judge(self, remembered: Remembered, settled: bool = True) -> Judge:
+    def _judge(self, remembered: Remembered, settled: bool | None = None) -> Judge:
+        settled = self._settles(remembered) is None if settled is None else settled
         return Judge(self.settings, self.zone, self.now(), remembered.maintenance, settled)
 
     def _verdicts(self, judge: Judge, users: list[dict[str, object]], remembered: Remembered) -> list[Verdict]:

@@ -86,7 +86,7 @@ class CullerService(Service):
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
         """Well when the database answers and the last pass went through."""
-        read = (await self.store.moments()).get("read")
+        read = await self.store.last_read()
         detail = {"last_pass": read.isoformat() if read else None, "last_error": self._last_error}
         return self._last_error is None, detail
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from .reclaimed import Freed
 from .rules import KeepRefused, Maintenance, Memory, Server
 from .tables import Activity, Kept, State, Stopped, Warning_
 
+MOMENTS = ("read", "settles", "counted")
 PERSONAL = (Warning_, Kept, Activity, Stopped)
 
 
@@ -29,6 +30,9 @@ class Remembered:
     memories: Mapping[Start, Memory]
     reports: Mapping[Start, Report]
     maintenance: Maintenance | None = None
+    moments: Mapping[str, datetime] = field(default_factory=dict)
+    """``read``: when the hub last gave a whole list; ``settles``: from when on activity is known again;
+    ``counted``: up to when the hours that stops gave back are counted."""
 
     def memory(self, start: Start) -> Memory:
         """Return what is remembered of one start."""
@@ -59,7 +63,7 @@ class Store:
                 (r.user, r.server, r.started): Report(r.reported_at, r.active_at, tuple(r.busy))
                 for r in await session.scalars(of(Activity))
             }
-            maintenance = _maintenance(await session.get(State, "maintenance"))
+            state = {row.name: row for row in await session.scalars(select(State))}
         memories = {
             start: Memory(
                 warned=warned.get(start, {}),
@@ -68,7 +72,7 @@ class Store:
             )
             for start in {*warned, *kept}
         }
-        return Remembered(memories, reports, maintenance)
+        return Remembered(memories, reports, _maintenance(state.get("maintenance")), _moments(state))
 
     async def warn(self, changes: Iterable[tuple[Start, Mapping[str, datetime], Mapping[str, datetime]]]) -> None:
         """Bring the warnings of each start from what they were to what they are now."""
@@ -166,17 +170,14 @@ class Store:
             await session.execute(delete(Kept).where(Kept.until < before))
             await session.execute(delete(Activity).where(Activity.reported_at < before))
 
-    async def moments(self) -> dict[str, datetime]:
-        """Return the moments that the culler remembers, by name.
-
-        ``read``: the last whole list of the hub's servers; ``settles``: when activity is recorded again.
-        """
+    async def last_read(self) -> datetime | None:
+        """Return when the hub last gave a whole list of its servers."""
         async with self._database.session() as session:
-            rows = await session.scalars(select(State).where(State.name.in_(("read", "settles"))))
-            return {row.name: datetime.fromisoformat(row.value["at"]) for row in rows}
+            row = await session.get(State, "read")
+            return datetime.fromisoformat(row.value["at"]) if row else None
 
     async def remember(self, **moments: datetime) -> None:
-        """Remember moments by name."""
+        """Remember moments by name (`Remembered.moments`)."""
         async with self._database.session() as session:
             for name, at in moments.items():
                 await session.merge(State(name=name, value={"at": at.isoformat()}))
@@ -211,6 +212,10 @@ class Store:
             row = await session.get(State, "pass", with_for_update=True)
             if row and row.value["holder"] == holder:
                 await session.delete(row)
+
+
+def _moments(state: Mapping[str, State]) -> dict[str, datetime]:
+    return {name: datetime.fromisoformat(state[name].value["at"]) for name in MOMENTS if name in state}
 
 
 def _maintenance(row: State | None) -> Maintenance | None:

@@ -299,6 +299,7 @@ async def bench(sizes: Sizes) -> Result:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         **{name: version(name) for name in ("jupyterhub", "jupyterhub-idle-culler", "jupytercloud-hub")},
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "load": f"{os.getloadavg()[1]:.1f} (mean of 5 minutes before; times on a busy machine say little)",
     }
     result = Result(vars(sizes), machine)
     with tempfile.TemporaryDirectory() as folder:
