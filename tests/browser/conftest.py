@@ -17,7 +17,7 @@ from tests.support.chromium import prepare
 from tests.support.demo import Demo, running
 from tests.support.page import Look
 
-expect.set_options(timeout=20_000)  # machines of continuous integration are busy
+expect.set_options(timeout=45_000)  # machines of continuous integration are busy
 
 
 @pytest.fixture
