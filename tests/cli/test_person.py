@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from sqlalchemy import select, text
 
 from jupytercloud_hub.auth.store import Store
+from jupytercloud_hub.auth.tables import Binding, ProviderSession
 from jupytercloud_hub.cli.main import main
 from jupytercloud_hub.cli.person import STORES
 from jupytercloud_hub.contracts.person import Person
@@ -54,10 +55,11 @@ class Hub:
     async def fill(self, *, running: bool = False) -> None:
         for part in STORES:
             await self.database(part).upgrade()
-        store = Store(self.database("auth"), lambda: NOW)
-        for name, sub in (("lea", "1"), ("bob", "2")):
-            await store.bind(identity(name, sub), [], hub_knows=lambda _: False)
-            await store.begin_session("https://idp.example.fr", f"sid-{sub}", name)
+        async with self.database("auth").session() as session:
+            for name, sub in (("lea", "1"), ("bob", "2")):
+                issuer = "https://idp.example.fr"
+                session.add(Binding(username=name, issuer=issuer, sub=sub, bound_at=NOW, seen_at=NOW))
+                session.add(ProviderSession(username=name, issuer=issuer, sid=f"sid-{sub}", begun_at=NOW))
         async with self.database("federation").session() as session:
             for name in ("lea", "bob"):
                 await homes.set_first(session, Person(username=name, person=f"{name}@example.fr"), "grenoble", NOW)
@@ -226,3 +228,30 @@ def test_tables_of_another_version_are_told_before_anything_is_read(hub):
     done = run(hub, "export", "lea")
     assert done.exit_code == 1
     assert "of another version" in done.output
+
+
+async def test_the_hubs_own_account_goes_with_its_server_when_asked_and_a_second_time_is_said(tmp_path, monkeypatch):
+    from traitlets.config import Config
+
+    from tests.support.hub import Visitor, start_hub, stop_hub
+
+    config = Config()
+    config.JupyterHub.services = [{"name": "operator", "api_token": "o" * 32}]
+    config.JupyterHub.load_roles = [{"name": "operator", "services": ["operator"], "scopes": ["admin:users"]}]
+    running = await start_hub(config, {"lea": {}}, tmp_path)
+    try:
+        async with Visitor(running) as browser:
+            await browser.log_in("lea")
+        path = tmp_path / "jupytercloud.yaml"
+        path.write_text(SETTINGS.replace("http://127.0.0.1:8000/", running.hub.url.removesuffix("hub/")))
+        monkeypatch.setenv("JUPYTERCLOUD_API_TOKEN", "o" * 32)
+        command = ["person", "erase", "lea", "--yes", "--hub-account", "--config", str(path)]
+        for words in ("is deleted", "JupyterHub knows no lea"):
+            done = await asyncio.to_thread(CliRunner().invoke, main, command, env={"LANG": "en"})
+            assert done.exit_code == 0, done.output
+            assert words in done.output
+        monkeypatch.setenv("JUPYTERCLOUD_API_TOKEN", "wrong")
+        done = await asyncio.to_thread(CliRunner().invoke, main, command, env={"LANG": "en"})
+        assert (done.exit_code, "403" in done.output) == (1, True)
+    finally:
+        await stop_hub(running)
