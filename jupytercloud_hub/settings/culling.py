@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, model_validator
 
 from ..contracts.model import Model
-from ..contracts.text import Localized
+from ..contracts.text import Localized, Text
 from ..contracts.units import Duration
 from .secrets import Secret
 
@@ -27,7 +27,7 @@ def _clock(value: object) -> object:
             pass
     if isinstance(value, time) and value.tzinfo is None:
         return value
-    raise ValueError('a time of the day in quotes, such as "08:00" or "18:30"')
+    raise ValueError(Text('a time of the day in quotes, such as "08:00" or "18:30"'))
 
 
 def _one_or_many(value: object) -> object:
@@ -60,7 +60,9 @@ class When(Model):
     @model_validator(mode="after")
     def _days_in_order(self) -> When:
         if self.first_day and self.last_day and self.first_day > self.last_day:
-            raise ValueError(f"last_day {self.last_day} is before first_day {self.first_day}")
+            raise ValueError(
+                Text("last_day {last} is before first_day {first}", last=str(self.last_day), first=str(self.first_day))
+            )
         return self
 
 
@@ -75,7 +77,7 @@ class Keep(Model):
     @model_validator(mode="after")
     def _worth_asking(self) -> Keep:
         if self.times and self.duration < timedelta(seconds=1):
-            raise ValueError("duration is to be longer than nothing; times: 0 is how to offer nothing")
+            raise ValueError(Text("duration is to be longer than nothing; times: 0 is how to offer nothing"))
         return self
 
 
@@ -116,14 +118,14 @@ class CullingRule(Model):
     def _says_something(self) -> CullingRule:
         limits = [limit for limit in (self.idle, self.max_age) if limit is not None]
         if self.spare and limits:
-            raise ValueError("spare: true never stops a server: take idle and max_age out, or spare")
+            raise ValueError(Text("spare: true never stops a server: take idle and max_age out, or spare"))
         if not self.spare and not limits:
-            raise ValueError("a rule has idle, max_age or both; spare: true is how to stop nothing")
+            raise ValueError(Text("a rule has idle, max_age or both; spare: true is how to stop nothing"))
         for limit in limits:
             if limit < timedelta(seconds=1):
-                raise ValueError("idle and max_age are at least one second")
+                raise ValueError(Text("idle and max_age are at least one second"))
             if self.warn is not None and self.warn >= limit:
-                raise ValueError("warn must be shorter than idle and max_age: nobody is warned at the start")
+                raise ValueError(Text("warn must be shorter than idle and max_age: nobody is warned at the start"))
         return self
 
     def names_server(self, name: str) -> bool:
@@ -143,7 +145,7 @@ class WebhookSettings(Model):
     def _not_in_the_clear(self) -> WebhookSettings:
         host = urlsplit(self.url).hostname
         if not self.url.startswith("https:") and host not in {"127.0.0.1", "::1", "localhost"}:
-            raise ValueError("an address in https is expected: warnings name people")
+            raise ValueError(Text("an address in https is expected: warnings name people"))
         return self
 
 
@@ -180,17 +182,20 @@ class CullingSettings(Model):
         names = [rule.name for rule in self.rules]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two rules are named {twice[0]}: people are shown the name as the reason")
+            raise ValueError(Text("two rules are named {name}: people are shown the name as the reason", name=twice[0]))
         for rule in self.rules:
             for limit in (rule.idle, rule.max_age):
                 if rule.warn is None and limit is not None and self.warn >= limit:
                     raise ValueError(
-                        f"culling.warn is not shorter than a limit of rule {rule.name}: give it its own warn"
+                        Text(
+                            "culling.warn is not shorter than a limit of rule {name}: give it its own warn",
+                            name=rule.name,
+                        )
                     )
         if self.activity_fresh < 2 * self.report_every:
-            raise ValueError("activity_fresh is at least twice report_every: one report may be lost")
+            raise ValueError(Text("activity_fresh is at least twice report_every: one report may be lost"))
         if self.every < timedelta(seconds=1):
-            raise ValueError("every is at least one second")
+            raise ValueError(Text("every is at least one second"))
         return self
 
     def warn_of(self, rule: CullingRule) -> timedelta:
