@@ -51,6 +51,6 @@ def command(name: str, config: Path) -> None:
         try:
             context = ServiceContext.from_environment(one, settings.state_folder)
         except ContextError as error:
-            fail(str(error), USAGE)
+            fail(error.text, USAGE)
         running.append(getattr(import_module(module, __package__), cls)(settings, context))
     asyncio.run(run(running))

@@ -11,12 +11,18 @@ from urllib.parse import urlsplit
 
 from jupyterhub.services.auth import HubOAuth
 
+from ..contracts.text import Text
+
 CACHE_SECONDS = 30
 """How long a service believes what the hub said of a token: a logout reaches every page within this time."""
 
 
 class ContextError(Exception):
-    """The environment lacks what a service needs to reach its hub."""
+    """The environment lacks what a service needs to reach its hub; `text` says what, and who sets it."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        super().__init__(str(text))
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,11 @@ class ServiceContext:
         if not token or not url:
             missing = f"{own}_API_TOKEN" if not token else f"{own}_URL"
             raise ContextError(
-                f"{missing} is not set: the hub sets it when it starts the service itself (jupyterhub_config.py calls "
-                "configure); for a service of its own, set it and JUPYTERHUB_API_URL by hand"
+                Text(
+                    "{name} is not set: the hub sets it when it starts the service itself (jupyterhub_config.py calls "
+                    "configure); for a service of its own, set it and JUPYTERHUB_API_URL by hand",
+                    name=missing,
+                )
             )
         base_url = environ.get("JUPYTERHUB_BASE_URL") or "/"
         parts = urlsplit(url)
