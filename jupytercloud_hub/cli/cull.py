@@ -58,7 +58,7 @@ def command() -> None:
       jupytercloud cull plan --config jupytercloud.yaml
       jupytercloud cull plan --json
       jupytercloud cull run
-      jupytercloud cull drain --at 2026-12-24T18:00+01:00 --message "Coupure électrique"
+      jupytercloud cull maintenance --at 2026-12-24T18:00+01:00 --message "Coupure électrique"
       jupytercloud cull away
     """
 
@@ -123,7 +123,7 @@ def run(config: Path, token: str | None, hub_api: str | None, as_json: bool) -> 
 @click.option("--cancel", is_flag=True, help="Take the announcement back.")
 @config_option
 @json_option
-def drain(
+def maintenance(
     at: str | None, message: str | None, message_en: str | None, cancel: bool, config: Path, as_json: bool
 ) -> None:
     """Stop every server at an hour, for a maintenance: people are told from now on, and can't put it off.
@@ -132,8 +132,8 @@ def drain(
 
     \b
     Examples:
-      jupytercloud cull drain --at 2026-12-24T18:00+01:00 --message "Coupure électrique"
-      jupytercloud cull drain --cancel
+      jupytercloud cull maintenance --at 2026-12-24T18:00+01:00 --message "Coupure électrique"
+      jupytercloud cull maintenance --cancel
     """
     settings = load_or_fail(config)
     moment = _moment(at)

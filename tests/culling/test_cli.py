@@ -29,23 +29,23 @@ def cull(config: Path, *arguments: str, **env: str) -> Result:
 
 
 def test_a_maintenance_is_announced_shown_and_taken_back(config: Path) -> None:
-    arguments = ("drain", "--at", "2026-12-24T18:00+01:00", "--message", "Coupure électrique")
+    arguments = ("maintenance", "--at", "2026-12-24T18:00+01:00", "--message", "Coupure électrique")
     assert "24T18:00+01:00 : Coupure électrique" in cull(config, *arguments).output
-    shown = json.loads(cull(config, "drain", "--json").output)["maintenance"]
+    shown = json.loads(cull(config, "maintenance", "--json").output)["maintenance"]
     assert shown == {
         "at": "2026-12-24T18:00:00+01:00",
         "message": {"fr": "Coupure électrique", "en": "Coupure électrique"},
     }
-    assert "Aucune maintenance" in cull(config, "drain", "--cancel").output
-    assert json.loads(cull(config, "drain", "--json").output) == {"maintenance": None}
+    assert "Aucune maintenance" in cull(config, "maintenance", "--cancel").output
+    assert json.loads(cull(config, "maintenance", "--json").output) == {"maintenance": None}
 
 
 @pytest.mark.parametrize(
     ("number", "arguments", "words"),
     [
-        (1, ("drain", "--at", "2026-12-24T18:00", "--message", "x"), "n'est pas une heure avec son fuseau"),
-        (2, ("drain", "--at", "2026-12-24T18:00Z"), "--at avec --message"),
-        (3, ("drain", "--cancel", "--at", "2026-12-24T18:00Z", "--message", "x"), "--cancel seul"),
+        (1, ("maintenance", "--at", "2026-12-24T18:00", "--message", "x"), "n'est pas une heure avec son fuseau"),
+        (2, ("maintenance", "--at", "2026-12-24T18:00Z"), "--at avec --message"),
+        (3, ("maintenance", "--cancel", "--at", "2026-12-24T18:00Z", "--message", "x"), "--cancel seul"),
         (4, ("plan",), "JUPYTERHUB_API_TOKEN"),
         (5, ("away",), "JUPYTERHUB_API_TOKEN"),
     ],
