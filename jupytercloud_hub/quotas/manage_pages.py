@@ -147,7 +147,7 @@ class AccountPage(_Managing, PageHandler):
         """Write the page; ``wrong`` names the fields of the form that can't be read."""
         service = quotas_service(self)
         now, days, zone = service.now(), asked_days(self), service.settings.site.zone
-        person = service.collector.people.get(account.name) if account.kind == "person" else None
+        person = await service.person(account.name) if account.kind == "person" else None
         found = await overview(service.reader, account, person, now, days)
         async with service.ledger.database.session() as session:
             hub = service.ledger.hub

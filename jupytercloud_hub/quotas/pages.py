@@ -115,13 +115,13 @@ class UsageHandler(ApiHandler):
             raise PublicError(400, "bad-user", Text("There is no such person"), Text("user is a username."))
         if wanted is not None and self.has_scope(ADMISSION_SCOPE):  # the hub itself, for its spawn form
             account = Account("person", wanted)
-            person = service.collector.people.get(wanted)
+            person = await service.person(wanted)
             found = await overview(service.reader, account, person, service.now(), asked_days(self))
         elif wanted is None or wanted == self.person.username:
             found = await _own(self, asked_days(self))
         elif self.person.admin:
             account = Account("person", wanted)
-            person = service.collector.people.get(wanted)
+            person = await service.person(wanted)
             found = await overview(service.reader, account, person, service.now(), asked_days(self))
         else:
             raise forbidden()

@@ -156,6 +156,17 @@ class QuotasService(Service):
                 log.exception("old intervals were not removed; tried again tomorrow")
             await asyncio.sleep(_DAY_SECONDS)
 
+    async def person(self, username: str) -> Person | None:
+        """Return somebody as the hub describes her now; None where it does not know her, or does not answer."""
+        if username in self.collector.people:
+            return self.collector.people[username]
+        try:
+            model = await self._hub.user(username)
+        except HubApiError as error:
+            log.warning("%s was not looked up: %s", username, error)
+            return None
+        return Person.from_hub_user(model) if model else None
+
     def _hub_began(self) -> datetime:
         return parent_began(self.now()) if self.context.managed else self.now()
 

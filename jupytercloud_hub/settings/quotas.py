@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from ..contracts.model import Model
-from ..contracts.text import Localized
+from ..contracts.text import Localized, Text
 from ..contracts.units import Duration, parse_duration
 
 AccountKind = Literal["person", "group", "organization", "hub"]
@@ -22,22 +22,22 @@ CALENDAR_WINDOWS = ("month", "academic-year")
 def _window(value: Any) -> Any:
     if value in CALENDAR_WINDOWS:
         return value
-    rule = '"month", "academic-year", or a rolling window in whole days such as "30 d"'
+    rule = Text('"month", "academic-year", or a rolling window of 1 to 366 whole days such as "30 d"')
     try:
         length = parse_duration(value)
     except ValueError as error:
         raise ValueError(rule) from error
     days = length // timedelta(days=1)
     if length != timedelta(days=days) or not 1 <= days <= 366:
-        raise ValueError(f"{rule}, from 1 d to 366 d: usage is kept by day")
+        raise ValueError(rule)
     return length
 
 
 def _month_and_day(value: str) -> str:
     if not re.fullmatch(r"\d\d-\d\d", value):
-        raise ValueError('a month and a day such as "09-01"')
+        raise ValueError(Text('a month and a day such as "09-01"'))
     if value == "02-29":
-        raise ValueError("29 February does not come every year: take 02-28 or 03-01")
+        raise ValueError(Text("29 February does not come every year: take 02-28 or 03-01"))
     date.fromisoformat(f"2001-{value}")
     return value
 
@@ -77,7 +77,7 @@ class Tariff(Model):
     @model_validator(mode="after")
     def _every_gpu_has_a_price(self) -> Tariff:
         if "*" not in self.gpu:
-            raise ValueError('gpu needs an entry "*" too: what a type costs that is not named')
+            raise ValueError(Text('gpu needs an entry "*" too: what a type costs that is not named'))
         return self
 
 
@@ -106,9 +106,10 @@ class Limit(Model):
     def _one_amount(self) -> Limit:
         given = [measure for measure in MEASURES if getattr(self, measure) is not None]
         if len(given) != 1:
-            raise ValueError(f"one of {', '.join(MEASURES)} is needed; write a second limit for another")
+            needed = ", ".join(MEASURES)
+            raise ValueError(Text("one of {keys} is needed; write a second limit for another", keys=needed))
         if self.gpu_type is not None and given != ["gpu_hours"]:
-            raise ValueError("gpu_type goes with gpu_hours")
+            raise ValueError(Text("gpu_type goes with gpu_hours"))
         return self
 
     @property
@@ -164,10 +165,12 @@ class Budget(Model):
     def _conditions_fit(self) -> Budget:
         for condition in ("affiliations", "groups", "organizations"):
             if self.account != "person" and getattr(self, condition):
-                raise ValueError(f"{condition} chooses among people: leave it out, or say account: person")
+                raise ValueError(
+                    Text("{key} chooses among people: leave it out, or say account: person", key=condition)
+                )
         keys = [(limit.window, limit.measure, limit.gpu_type) for limit in self.limits]
         if len(set(keys)) < len(keys):
-            raise ValueError("two limits count the same thing in the same window: keep the smaller")
+            raise ValueError(Text("two limits count the same thing in the same window: keep the smaller"))
         return self
 
 
@@ -209,17 +212,17 @@ class QuotasSettings(Model):
     @model_validator(mode="after")
     def _in_order(self) -> QuotasSettings:
         if not self.tariff:
-            raise ValueError("tariff needs at least one entry; leave it out for the default one")
+            raise ValueError(Text("tariff needs at least one entry; leave it out for the default one"))
         starts = [tariff.valid_from for tariff in self.tariff[1:]]
         if None in starts:
-            raise ValueError("only the first tariff may leave valid_from out")
+            raise ValueError(Text("only the first tariff may leave valid_from out"))
         dates = [tariff.valid_from or date.min for tariff in self.tariff]
         if any(later <= earlier for earlier, later in pairwise(dates)):
-            raise ValueError("the tariffs stand in the order of valid_from, each on a day of its own")
+            raise ValueError(Text("the tariffs stand in the order of valid_from, each on a day of its own"))
         names = [budget.name for budget in self.budgets]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two budgets are named {twice[0]}: the name is what people are shown")
+            raise ValueError(Text("two budgets are named {name}: the name is what people are shown", name=twice[0]))
         if self.heartbeat < timedelta(seconds=1) or self.place < timedelta(seconds=1):
-            raise ValueError("heartbeat and place are at least one second")
+            raise ValueError(Text("heartbeat and place are at least one second"))
         return self

@@ -256,14 +256,14 @@ def show(result: dict[str, Any]) -> None:
     print(f"\n{'intervals':>10}  {'rebuild s':>10}  {'MiB':>7}  {'export s':>9}  {'MiB':>7}  {'rows':>8}")
     for size, row in result["rebuild"].items():
         out = result["export"][size]
-        print(
-            f"{size:>10}  {row['seconds']:>10}  {row['peak_mib']:>7}  {out['seconds']:>9}  {out['peak_mib']:>7}  {out['rows']:>8}"
-        )
+        figures = (row["seconds"], row["peak_mib"], out["seconds"], out["peak_mib"], out["rows"])
+        print(f"{size:>10}  {figures[0]:>10}  {figures[1]:>7}  {figures[2]:>9}  {figures[3]:>7}  {figures[4]:>8}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="0, 1,000 and 10,000 intervals, fewer admissions.")
+    parser.add_argument("--sizes", type=int, nargs="+", metavar="N", help="Other numbers of intervals.")
     parser.add_argument("--postgresql", action="store_true", help="On a real PostgreSQL instead of SQLite.")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--work", choices=["rebuild", "export"], help=argparse.SUPPRESS)
@@ -272,7 +272,7 @@ def main() -> int:
     if options.work:
         print(json.dumps(asyncio.run(work(options.work, options.url))))
         return 0
-    sizes = [0, 1000, 10_000] if options.quick else [0, 10_000, 1_000_000]
+    sizes = options.sizes or ([0, 1000, 10_000] if options.quick else [0, 10_000, 1_000_000])
     result = measure(sizes, 2 if options.quick else 5, 40, options.postgresql)
     show(result)
     if options.json:
