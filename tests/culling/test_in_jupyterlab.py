@@ -17,6 +17,8 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 import jupytercloud_hub.culling
+from tests.support import CACHE
+from tests.support.chromium import prepare
 
 from .hub import Hub, until
 
@@ -110,7 +112,9 @@ async def test_an_open_tab_is_told_in_jupyterlab_keeps_the_server_once_and_is_st
 
     await hub.spawn("anna")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(
+            executable_path=str(prepare(CACHE / "chromium")), args=["--no-sandbox"]
+        )
         page = await (await browser.new_context(locale="fr-FR")).new_page()
         await page.goto(f"{hub.base}user/anna/lab")
         await page.fill("input[name=username]", "anna")
