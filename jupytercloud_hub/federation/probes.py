@@ -174,9 +174,7 @@ class Prober:
                 begun = time.monotonic()
                 wake.clear()
                 result = await probe(connection, self._settings)
-                assert self._home is not None
-                told = asyncio.run_coroutine_threadsafe(self._tell(site.name, result), self._home)
-                health = await asyncio.wrap_future(told)
+                health = await self._tell(site.name, result)
                 if health is None:
                     return
                 wait = next_probe(health, self._settings, self._rng).total_seconds()
@@ -185,10 +183,19 @@ class Prober:
                         await wake.wait()
 
     async def _tell(self, name: str, result: ProbeResult) -> Health | None:
-        health = self._board.probed(name, result)
-        if health is not None:
-            self._on_probe(name, result, health)
-        return health
+        """Let the board's loop take a result in, and return what it makes of it."""
+        answer: Future[Health | None] = Future()
+
+        def take() -> None:
+            if answer.set_running_or_notify_cancel():
+                health = self._board.probed(name, result)
+                if health is not None:
+                    self._on_probe(name, result, health)
+                answer.set_result(health)
+
+        assert self._home is not None
+        self._home.call_soon_threadsafe(take)
+        return await asyncio.wrap_future(answer)
 
 
 async def _cancel_all() -> None:

@@ -27,6 +27,7 @@ from .history import DAYS
 from .login_state import LoginState, SharedHubOAuth
 from .metrics import FederationMetrics
 from .model import Decision, SiteState
+from .notices import Notifier
 from .past import Past
 from .probes import ClientFactory, Prober, client
 from .ratelimit import RateLimit
@@ -68,6 +69,13 @@ class FederationService(Service):
         self.hub = HubApi(context.api_url, context.api_token)
         self.past = Past(lambda: self.database, self.board, now)
         self.replicas = Replicas(self.database, self.board, self.prober, self.sync)
+        self.notifier = Notifier(
+            self.board,
+            self.federation,
+            settings.folder,
+            settings.site.zone,
+            f"{settings.site.origin}{context.prefix}status",
+        )
         self.used: dict[str, datetime] = {}
         self.limit = RateLimit(API_RATE, API_BURST)
         self.keys: dict[str, list[str]] = {}
@@ -101,13 +109,13 @@ class FederationService(Service):
 
     async def stop(self) -> None:
         led = self.replicas.leads
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.replicas.stop()
         for name, known in self.board.known.items():
             if led and known.shown.state is not SiteState.UNKNOWN:  # what happens until the next start is not known
                 await self._note(Transition(name, self.now(), SiteState.UNKNOWN, "the portal stopped"))
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.hub.close()
         await self.database.close()
 
@@ -232,6 +240,7 @@ class FederationService(Service):
         log.info("federation: %s is %s: %s", step.site, step.state.value, step.reason)
         if self.replicas.leads and self._started:
             self._spawn(self._note(step))
+            self._spawn(self.notifier.changed(step.site))
 
     async def _note(self, step: Transition) -> None:
         try:

@@ -53,6 +53,26 @@ class Failover(Model):
         return self
 
 
+class Notify(Model):
+    """Who is told when a site goes away or comes back."""
+
+    webhook: Secret | None = None
+    """Address of an incoming webhook in Mattermost's (and Slack's) format; it is a secret."""
+    emails: Names = ()
+    """Addresses that get a letter; ``federation.mail`` says through which server."""
+
+
+class Mail(Model):
+    """The mail server through which operators are told."""
+
+    server: str = Field(default="localhost:25", pattern=r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$")
+    """Host and port of an SMTP server that takes letters from this machine without a password."""
+    sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    """Address in From."""
+    starttls: bool = False
+    """Encrypt the connection with STARTTLS."""
+
+
 class FederationSite(Model):
     """A site that the portal sends people to."""
 
@@ -72,6 +92,8 @@ class FederationSite(Model):
     """Address of the hub for the portal's probes, where it is not the public one."""
     operators: Names = ()
     """JupyterHub users or groups (``group:NAME``) of the portal who may drain the site or announce maintenance."""
+    notify: Notify | None = None
+    """Who is told when this site goes away or comes back, beside those of ``federation.notify``."""
     key: str | None = None
     """Public key of the site's heartbeats, as ``jupytercloud sites key`` prints it: ``ed25519:…``."""
 
@@ -165,6 +187,10 @@ class FederationSettings(Model):
     """How sites are probed."""
     hot_path: Annotated[Duration, _short(0, 86400)] = timedelta(minutes=10)
     """How long the signed cookie routes a person home without a look at database and hub."""
+    notify: Notify | None = None
+    """Who is told when any site goes away or comes back."""
+    mail: Mail | None = None
+    """The mail server for such letters."""
     portal: PortalLink | None = None
     """On a site: the portal that it belongs to."""
 
