@@ -16,6 +16,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "form": ("--rounds", "20"),
     "redirect_bench": ("--seconds", "0.5", "--rounds", "2"),
     "redirect_spread": ("--people", "50000"),
+    "redirect_failover": ("--clients", "20"),
     "culler": ("--users", "200", "--running", "100", "--idle", "50", "--stop-seconds", "0.5"),
     "swarm": ("--starts", "30", "--polls", "100"),
     "login": ("--logins", "20"),
