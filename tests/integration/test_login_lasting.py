@@ -126,11 +126,11 @@ async def with_token(hub: TestHub, token: str) -> int:
 
 
 async def test_an_access_token_that_ended_is_renewed_and_a_rotated_refresh_token_is_kept(world: World) -> None:
-    async with world.running(ttl={"AccessToken": 2, "RefreshToken": 4}), world.hub() as hub, Browser(hub) as browser:
+    async with world.running(ttl={"AccessToken": 2, "RefreshToken": 20}), world.hub() as hub, Browser(hub) as browser:
         await log_in(browser)
         user = hub.users[ALICE]
         first = await user.get_auth_state()
-        await asyncio.sleep(3)  # the access token has ended, and the provider rotates after 70 % of a lifetime
+        await asyncio.sleep(14.5)  # the access token has ended, and the provider rotates after 70 % of a lifetime
         answer = await hub.authenticator.refresh_user(user)
         assert isinstance(answer, dict)
         second = await user.get_auth_state()

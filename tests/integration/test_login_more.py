@@ -6,15 +6,26 @@ import asyncio
 import contextlib
 import logging
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import jwt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from traitlets.config import Config
 
+from jupytercloud_hub.auth.oidc.errors import ProviderUnavailable
+from jupytercloud_hub.auth.oidc.http import ProviderClient
 from jupytercloud_hub.auth.store import Store
 from jupytercloud_hub.storage import Database
 from tests.integration.test_login_renater import GRENOBLE, TRAITS
@@ -139,3 +150,124 @@ async def test_our_log_lines_hold_no_token_subject_name_or_address(
     for record in ours:
         for secret in secrets:
             assert secret not in record.getMessage(), f"{record.pathname}:{record.lineno}"
+
+
+SIGNER = ec.generate_private_key(ec.SECP256R1())
+PEM = SIGNER.private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+).decode()
+PUBLIC = {**jwt.algorithms.ECAlgorithm.to_jwk(SIGNER.public_key(), as_dict=True), "kid": "hub-1", "use": "sig"}
+
+CLIENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "secret in the form": ({"token_endpoint_auth_method": "client_secret_post"}, {"basic_auth": False}),
+    "secret in the header": ({"token_endpoint_auth_method": "client_secret_basic"}, {"basic_auth": True}),
+    "a key of the hub's own": (
+        {
+            "token_endpoint_auth_method": "private_key_jwt",
+            "token_endpoint_auth_signing_alg": "ES256",
+            "jwks": {"keys": [PUBLIC]},
+        },
+        {"private_key": PEM, "private_key_id": "hub-1", "client_secret": ""},
+    ),
+    "ID tokens signed with ES256": ({"id_token_signed_response_alg": "ES256"}, {"allowed_algorithms": ["ES256"]}),
+}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_the_hub_proves_who_it_is_in_each_of_the_usual_ways(tmp_path: Path, name: str) -> None:
+    client, traits = CLIENTS[name]
+    hub_with = hub_and_provider(tmp_path, traits={**TRAITS, **traits}, client=client)
+    async with hub_with as (hub, _), Browser(hub) as browser:
+        end = await browser.log_in("alice", "univ-grenoble.example", stop="/spawn")
+        assert end.is_redirect, end.text
+        user = hub.users["alice@univ-grenoble.example"]
+        kept = await user.get_auth_state()
+        await user.save_auth_state({**kept, "expires_at": 1.0})
+        assert isinstance(await hub.authenticator.refresh_user(user), dict), "the refresh proves it too"
+
+
+async def test_a_signature_that_the_operator_does_not_allow_is_refused(tmp_path: Path) -> None:
+    traits = {**TRAITS, "allowed_algorithms": ["ES256"]}
+    async with hub_and_provider(tmp_path, traits=traits) as (hub, _), Browser(hub) as browser:
+        page = await browser.log_in("alice", "univ-grenoble.example")
+        assert page.status_code == 403
+        assert "raison : algorithm" in page.text
+
+
+async def test_offline_access_is_asked_for_with_consent(tmp_path: Path) -> None:
+    traits = {**TRAITS, "offline_access": True}
+    hub_with = hub_and_provider(tmp_path, traits=traits, refresh_token="offline_access")
+    async with hub_with as (hub, issuer), Browser(hub) as browser:
+        await browser.log_in("alice", "univ-grenoble.example", stop="/spawn")
+        asked = parse_qs(urlsplit(next(one for one in browser.visited if one.startswith(f"{issuer}/auth?"))).query)
+        assert asked["prompt"] == ["consent"]
+        assert "offline_access" in asked["scope"][0].split()
+        assert (await hub.users["alice@univ-grenoble.example"].get_auth_state())["refresh_token"]
+
+
+async def test_the_environment_s_proxy_is_used_and_no_proxy_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = ProviderClient()
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", ".internal.example")
+    assert client._proxy("https://idp.example/token") == "http://proxy.example:3128"
+    assert client._proxy("https://idp.internal.example/token") is None
+    assert client._proxy("http://127.0.0.1:9/token") is None, "a proxy could not reach this machine's own addresses"
+    configured = ProviderClient({"proxy_host": "other.example", "proxy_port": 8080})
+    assert configured._proxy("https://idp.internal.example/token") == "http://other.example:8080"
+
+
+async def test_a_private_certificate_authority_is_trusted_where_it_is_configured_and_nowhere_else(
+    tmp_path: Path,
+) -> None:
+    authority = trustme_like(tmp_path)
+    server = await asyncio.start_server(answer_json, "127.0.0.1", 0, ssl=authority.server)
+    url = f"https://localhost:{server.sockets[0].getsockname()[1]}/"
+    async with server:
+        trusting = ProviderClient({"ca_certs": str(authority.certificate)})
+        assert await trusting.json("discovery", "GET", url) == (200, {"ok": True})
+        with pytest.raises(ProviderUnavailable):
+            await ProviderClient().json("discovery", "GET", url)
+        await trusting.close()
+
+
+@dataclass
+class Authority:
+    certificate: Path
+    server: ssl.SSLContext
+
+
+def trustme_like(folder: Path) -> Authority:
+    """Make a certificate authority and a certificate of it for localhost."""
+    now = datetime.now(UTC)
+
+    def certificate(name: str, key: Any, issuer: str, signer: Any, *, authority: bool) -> x509.Certificate:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        )
+        return builder.sign(signer, hashes.SHA256())
+
+    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    pem = serialization.Encoding.PEM
+    (folder / "ca.pem").write_bytes(certificate("ca", ca_key, "ca", ca_key, authority=True).public_bytes(pem))
+    own = certificate("localhost", key, "ca", ca_key, authority=False).public_bytes(pem)
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "server.pem").write_bytes(own + secret)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    return Authority(folder / "ca.pem", context)
+
+
+async def answer_json(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    body = b'{"ok": true}'
+    writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    await writer.drain()
+    writer.close()
