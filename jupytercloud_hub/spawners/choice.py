@@ -97,19 +97,24 @@ class ChoiceMixin(_Base):
     backend: ClassVar[str] = ""
 
     def __init__(self, **kwargs: Any) -> None:
+        self._read: tuple[object, Catalogue] | None = None
         self._resolved: Resolved | None = None
         self._record: ServerRecord | None = None
         self._prefill: dict[str, Any] | None = None
         self._form_language: Language | None = None
         self._before: dict[str, Any] = {}
+        self._fresh: set[str] = set()
         super().__init__(**kwargs)
 
     @property
     def catalogue(self) -> Catalogue:
         """The profiles of this hub."""
-        if isinstance(self.profiles, Catalogue):
-            return self.profiles
-        return _catalogue(json.dumps(list(self.profiles), sort_keys=True))
+        given = self.profiles
+        if isinstance(given, Catalogue):
+            return given
+        if self._read is None or self._read[0] is not given:
+            self._read = (given, _catalogue(json.dumps(list(given), sort_keys=True)))
+        return self._read[1]
 
     def capabilities(self) -> Capabilities:
         """Return what this backend gives at this site; each backend says it for itself."""
@@ -198,8 +203,9 @@ class ChoiceMixin(_Base):
         self.user_options = resolved.user_options
         if self.orm_spawner is not None:
             self.orm_spawner.user_options = resolved.user_options
-        self._restore()
+        self._fresh.clear()
         self.apply(resolved)
+        self._restore_others()
         self._resolved, self._record = resolved, resolved.record
 
     def refused(self, no: Refused) -> StartRefused:
@@ -212,7 +218,7 @@ class ChoiceMixin(_Base):
         if profile.command:
             self.replace("cmd", list(profile.command))
         if resolved.environment:
-            self.replace("environment", {**self.environment, **resolved.environment})
+            self.replace("environment", {**self.base("environment"), **resolved.environment})
         if resolved.default_url:
             self.replace("default_url", resolved.default_url)
         if profile.timeouts.start:
@@ -226,13 +232,22 @@ class ChoiceMixin(_Base):
 
     def replace(self, trait: str, value: Any) -> None:
         """Set a trait for this start only: the next one begins from what the administrator set."""
-        self._before.setdefault(trait, getattr(self, trait))
-        setattr(self, trait, value)
-
-    def _restore(self) -> None:
-        for trait, value in self._before.items():
+        current = getattr(self, trait)
+        self._before.setdefault(trait, current)
+        self._fresh.add(trait)
+        if current is not value and current != value:
             setattr(self, trait, value)
-        self._before.clear()
+
+    def base(self, trait: str) -> Any:
+        """Return a trait as this start has it so far, with nothing that an earlier start left."""
+        if trait in self._fresh or trait not in self._before:
+            return getattr(self, trait)
+        return self._before[trait]
+
+    def _restore_others(self) -> None:
+        """Give the traits back that an earlier start replaced and this one did not."""
+        for trait in [name for name in self._before if name not in self._fresh]:
+            setattr(self, trait, self._before.pop(trait))
 
     @property
     def profile(self) -> Profile | None:

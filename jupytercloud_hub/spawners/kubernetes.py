@@ -134,7 +134,7 @@ class ProfileKubernetesSpawner(ProfileMixin, KubeSpawner):
                     reason="profile",
                     status_code=500,
                 )
-            current = getattr(self, trait)
+            current = self.base(trait)
             both = {**current, **value} if isinstance(current, dict) and isinstance(value, dict) else value
             self.replace(trait, both)
 
@@ -149,11 +149,11 @@ class ProfileKubernetesSpawner(ProfileMixin, KubeSpawner):
 
     def _add(self, trait: str, entries: dict[str, Any]) -> None:
         if entries:
-            self.replace(trait, {**getattr(self, trait), **entries})
+            self.replace(trait, {**self.base(trait), **entries})
 
     def _append(self, trait: str, entries: list[Any]) -> None:
         if entries:
-            current = getattr(self, trait)
+            current = self.base(trait)
             values = list(current.values()) if isinstance(current, dict) else list(current)
             self.replace(trait, [*values, *entries])
 

@@ -109,7 +109,7 @@ class ProfileLocalSpawner(ProfileMixin, SimpleLocalProcessSpawner):
                 self.replace("cmd", [str(beside)])
         self.say(Text("The server is starting on this machine."), 40)
         descriptor = os.open(self.log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self.replace("popen_kwargs", {**self.popen_kwargs, "stdout": descriptor, "stderr": STDOUT})
+        self.replace("popen_kwargs", {**self.base("popen_kwargs"), "stdout": descriptor, "stderr": STDOUT})
         try:
             where = await super().start()
         except OSError as error:

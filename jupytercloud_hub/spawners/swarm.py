@@ -159,7 +159,7 @@ class ProfileSwarmSpawner(ProfileMixin, SwarmSpawner):
                     reason="profile",
                     status_code=500,
                 )
-            current = getattr(self, trait)
+            current = self.base(trait)
             both = {**current, **value} if isinstance(current, dict) and isinstance(value, dict) else value
             self.replace(trait, both)
 
