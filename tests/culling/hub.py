@@ -80,7 +80,14 @@ class Hub:
     """Starts and ends the hub; its helpers speak to it as an administrator does."""
 
     def __init__(
-        self, folder: Path, culling: dict[str, Any], *, extra: str = "", slow_stop: float = 10, **env: str
+        self,
+        folder: Path,
+        culling: dict[str, Any],
+        *,
+        extra: str = "",
+        slow_stop: float = 10,
+        sections: dict[str, Any] | None = None,
+        **env: str,
     ) -> None:
         self.folder = folder
         self.ports = free_ports(3)
@@ -89,7 +96,10 @@ class Hub:
         self.culler = f"{self.base}services/culler/"
         self.settings = folder / "jupytercloud.yaml"
         self.settings.write_text(
-            json.dumps({"site": {"name": "essai", "url": self.base}, "culling": culling}, ensure_ascii=False)
+            json.dumps(
+                {"site": {"name": "essai", "url": self.base}, "culling": culling, **(sections or {})},
+                ensure_ascii=False,
+            )
         )
         (folder / "server.py").write_text(SERVER)
         values = {
