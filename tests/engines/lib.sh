@@ -45,7 +45,9 @@ fingerprint() { printf '%s\n' "$@" | sha256sum | cut -c1-12; }
 mirror() {
   local found=
   ! command -v apt-get >/dev/null || found=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Origin: Debian' 2>/dev/null | head -n 1)
-  printf '%s' "${DEBIAN_MIRROR:-${found:-http://deb.debian.org/debian/}}"
+  found=${DEBIAN_MIRROR:-$found}
+  [ -n "$found" ] || die "no Debian mirror is configured here: set DEBIAN_MIRROR"
+  printf '%s' "$found"
 }
 
 # in_tree TREE COMMAND…: run in a tree of Debian with the machine's network, in namespaces of its own: mounts and
