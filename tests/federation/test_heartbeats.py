@@ -147,3 +147,24 @@ def test_a_site_makes_its_key_once_and_only_its_owner_reads_it(tmp_path):
     first = signing.kept_key(tmp_path / "deep" / "site-key.pem")
     assert signing.public_text(signing.kept_key(tmp_path / "deep" / "site-key.pem")) == signing.public_text(first)
     assert (tmp_path / "deep" / "site-key.pem").stat().st_mode & 0o077 == 0
+
+
+async def test_a_site_that_the_portal_can_not_reach_stays_down_however_good_its_heartbeats(portal, sites):
+    await sites["grenoble"].kill()
+    await portal.until(grenoble="down")
+    for _ in range(5):
+        body = body_of(free={"*": 50})
+        assert (await send(portal, body, sign(portal, body))).json()["state"] == "down"
+        await asyncio.sleep(0.2)
+    assert (await portal.get("go/~site=grenoble/hub/")).status_code == 503
+
+
+async def test_a_site_whose_heartbeats_no_longer_arrive_is_still_used(portal, sites, clock):
+    body = body_of(free={"*": 3}, profiles=("lab",))
+    await send(portal, body, sign(portal, body))
+    assert portal.service.board.views["grenoble"].room() == 3
+    clock.ahead = timedelta(minutes=2)
+    portal.service.board.refresh()
+    view = portal.service.board.views["grenoble"]
+    assert (view.state, view.room(), view.profiles) == ("up", None, None)
+    assert (await portal.get("go/~site=grenoble/hub/")).status_code == 302
