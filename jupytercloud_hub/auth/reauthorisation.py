@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyterhub.utils import maybe_future
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .renater import RenaterAuthenticator
 
 REFRESH_LEEWAY = 60.0  # seconds before its end at which an access token is renewed
+TIDY_SECONDS = 86_400.0
 AT_ONCE = 5  # people whose rights are asked for at the same time in the background
 
 Answer = bool | dict[str, Any]
@@ -134,11 +136,16 @@ class Reauthoriser:
             await stop_servers(app, user)
 
     async def run(self) -> None:
-        """Go over the owners of running servers, again and again, until cancelled."""
+        """Go over the owners of running servers, again and again, until cancelled; forget what is old once a day."""
+        tidied = -TIDY_SECONDS
         while True:
             await asyncio.sleep(self._authenticator.recheck_interval)
             try:
                 await self.once()
+                if time.monotonic() - tidied >= TIDY_SECONDS:
+                    tidied = time.monotonic()
+                    retention = self._authenticator.privacy_settings.retention.sessions
+                    await (await self._authenticator.bindings()).forget_old(datetime.now(UTC) - retention)
             except Exception:  # the next round must come whatever this one met
                 self._log.exception("The background re-authorisation failed")
 
