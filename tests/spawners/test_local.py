@@ -16,11 +16,10 @@ from .conftest import PEOPLE
 async def settled(app: TestHub, user: str, name: str = "") -> Any:
     """Wait until nothing is pending and return the spawner."""
     spawner = app.users[user].spawners[name]
-    for _ in range(200):
-        if not spawner.pending:
-            return spawner
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"still pending: {spawner.pending}")
+    async with asyncio.timeout(90):
+        while spawner.pending:
+            await asyncio.sleep(0.05)
+    return spawner
 
 
 async def seen_by(spawner: Any) -> dict[str, Any]:

@@ -33,6 +33,10 @@ async def look(at: Look) -> list[Finding]:
         what = Text("backend {backend}: limits of memory and cores are shown, not enforced", backend=has.backend)
         mend = Text("For more people than trust each other, take a backend that enforces them (swarm).")
         found.append(Finding(AREA, "warning", what, mend, Text("one person's work can take the whole machine")))
+    if settings.spawner.backend == "swarm":
+        from ...spawners import swarm_check
+
+        found += await swarm_check.look(settings.spawner)
     if startable:
         found.append(Finding(AREA, "ok", Text("profiles that can start here: {names}", names=", ".join(startable))))
     return found
