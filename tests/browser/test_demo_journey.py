@@ -101,7 +101,7 @@ async def test_a_person_logs_in_once_works_at_her_site_and_leaves_everywhere(
     await expect(page.locator("main")).to_contain_text("PyCoA")
     await look(page, "arret")
     await page.goto(f"{grenoble}services/quotas/")
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Mes usages")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Mon usage")
     await expect(page.locator("main")).to_contain_text("Budget des personnels")
     await expect(page.get_by_role("row", name=re.compile("Mon serveur"))).to_contain_text("PyCoA")
     await look(page, "usages")
