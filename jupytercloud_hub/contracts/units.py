@@ -64,12 +64,12 @@ def parse_bytes(value: Any) -> int:
 
 def format_bytes(amount: int) -> str:
     """Return ``"16 GiB"``: the largest binary unit that keeps at most one digit after the point."""
-    for power, letter in ((4, "T"), (3, "G"), (2, "M"), (1, "K")):
-        unit = 1024**power
-        if amount >= unit:
-            number = amount / unit
-            return f"{number:.0f} {letter}iB" if number == round(number) else f"{number:.1f} {letter}iB"
-    return f"{amount} B"
+    number, unit = float(amount), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if round(number, 1) < 1024:
+            break
+        number, unit = number / 1024, larger
+    return f"{number:.0f} {unit}" if number == round(number) else f"{number:.1f} {unit}"
 
 
 def format_duration(duration: timedelta, language: str = "en") -> str:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pydantic
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jupytercloud_hub.contracts.units import Bytes, Duration, format_bytes, format_duration, parse_bytes, parse_duration
@@ -110,6 +110,8 @@ def test_memory_that_is_written_down_is_read_back_as_the_same(amount):
 
 
 @given(st.integers(min_value=0, max_value=2**50))
+@example(2**20 - 51)
+@example(2**30 - 1)
 def test_memory_that_people_read_is_right_to_one_digit(amount):
     number, unit = format_bytes(amount).split()
     factor = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}[unit]
