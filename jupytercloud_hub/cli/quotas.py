@@ -20,6 +20,7 @@ from ..contracts.text import Text
 from ..settings import Settings
 from ..settings.quotas import MEASURES, AccountKind, Measure
 from .common import USAGE, WRONG, config_option, fail, json_option, language, load_or_fail, print_json, print_table, say
+from .quotas_storage import storage
 
 if TYPE_CHECKING:
     from ..quotas.grants import GrantRequest, GrantView
@@ -43,6 +44,7 @@ def command() -> None:
       jupytercloud quotas grant person anna --units 50 --until 2026-12-31 --reason "fin de thèse"
       jupytercloud quotas export --from 2026-01-01 --to 2026-12-31 --format csv > 2026.csv
       jupytercloud quotas rebuild --check
+      jupytercloud quotas storage --homes /srv/homes
     """
 
 
@@ -273,6 +275,9 @@ def rebuild(check: bool, config: Path, as_json: bool) -> None:
         print_table([say(head) for head in heads], rows)
     if check and found:
         raise SystemExit(WRONG)
+
+
+command.add_command(storage)
 
 
 def _grant_request(
