@@ -182,8 +182,8 @@ async def test_form_says_what_is_left_of_the_budget(hub: Any, quotas: Quotas) ->
     async with Visitor(app, "fr") as visitor:
         await visitor.log_in("amelie")
         page = text_of((await visitor.get("spawn")).text)
-    assert "Budget des étudiants Il reste 7,2 unités sur 20, jusqu’au 1 décembre 2026." in page
-    assert "Il reste 0 heures-GPU sur 20, jusqu’au 1 décembre 2026. Il est épuisé" in page
+    assert "Budget des étudiants Il reste 7,2 unités sur 20. Davantage à partir du 1 décembre 2026." in page
+    assert "Il reste 0 heures-GPU sur 20. Davantage à partir du 1 décembre 2026. Il est épuisé" in page
     assert quotas.asked == [("amelie", "fr")]
     assert quotas.tokens == {"token hub-token"}
 
