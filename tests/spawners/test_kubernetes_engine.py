@@ -43,7 +43,7 @@ profiles:
     kubernetes: {image_pull_policy: IfNotPresent, delete_grace_period: 1}
   - {name: gpu, extends: light, title: GPU, resources: {gpu: 1, gpu_type: a100}, timeouts: {start: 12 s}}
   - {name: first, extends: light, title: First, node_class: first}
-  - {name: second, extends: light, title: Second, node_class: second}
+  - {name: second, extends: light, title: Second, node_class: second, timeouts: {start: 25 s}}
   - {name: nowhere, extends: light, title: Nowhere, node_class: nowhere, timeouts: {start: 8 s}}
   - {name: failing, extends: light, title: Failing, environment: {FAIL: no licence left}}
   - {name: lost, extends: light, title: Lost, image: "registry.invalid/nobody/has:this"}
@@ -309,6 +309,23 @@ def test_real_notebook_image_runs_and_the_hub_takes_it_over_when_it_is_back(hub:
     answer = httpx.get(f"http://{address}:8888/labo/user/cleo/", trust_env=False)
     assert "/lab/tree/first.ipynb" in answer.headers["Location"]
     hub.stop("cleo")
+
+
+def test_machine_that_does_not_answer_gives_the_server_up_where_the_home_can_move(
+    hub: Hub, kubernetes: Kubernetes
+) -> None:
+    hub.run("anna", "second")
+    hub.inside("anna", "echo kept > /home/jovyan/kept.txt")
+    try:
+        kubernetes.silence("node2")
+        hub.stop("anna")
+        assert hub.pods(**{"jupytercloud.hub/user": "anna"}) == []
+        assert "does not answer: its pod is removed by force" in hub.process.words()
+        hub.run("anna", "first")
+        assert hub.inside("anna", "cat /home/jovyan/kept.txt") == "kept\n"
+        hub.stop("anna")
+    finally:
+        kubernetes.revive()
 
 
 def test_sweep_finds_what_a_killed_hub_left_and_nothing_that_it_knows(hub: Hub, kubernetes: Kubernetes) -> None:
