@@ -14,7 +14,7 @@ from jupytercloud_hub.contracts.text import Localized, Text
 
 from . import entitlements, usernames
 from .claims import Claims, malformed, missing, scoped
-from .institutions import Affiliation, GroupRule, Institution
+from .institutions import Affiliation, GroupRule, Institution, any_matches
 from .model import Identity, Subject
 from .presets import PRESETS
 from .refusal import Reason, Refused
@@ -129,9 +129,10 @@ class _Run:
             return
         if home is None and self.idp is None:
             raise missing(self.claims.shown_name("home_organization"))
-        fitting = [one for one in self.policy.institutions if one.recognises(home, self.idp)]
-        denying = next((one for one in fitting if one.deny), None)
-        if not fitting:
+        fitting = self._fitting(home)
+        rules = self.policy.institutions
+        denying = next((one for one in rules if one.deny and one.recognises(home, self.idp)), None)
+        if not fitting and not denying:
             raise self._refused(
                 "organization-unknown",
                 Text(
@@ -142,6 +143,12 @@ class _Run:
             )
         self.institution = denying or fitting[0]
         self.organization = home or self.institution.only_organization
+        if home and not self.institution.home_organizations and not self.institution.owns(home, home):
+            # The rule knows the identity provider only, and not as one that speaks for this organization.
+            self.organization = None
+            self.steps.append(
+                Text("The organization {organization} is not one that the rule knows: not believed.", organization=home)
+            )
         self.steps.append(
             Text(
                 "The rule “{rule}” recognises the organization {organization}.",
@@ -155,6 +162,12 @@ class _Run:
                 Text("People of {organization} are not let in here.", organization=self._title()),
                 Text("If you belong to another organization that takes part, log in with that one."),
             )
+
+    def _fitting(self, home: str | None) -> list[Institution]:
+        """Return the rules that recognise her; an identity provider that rules name speaks for those rules only."""
+        idp = self.idp
+        named = [one for one in self.policy.institutions if idp and any_matches(one.idps, idp)]
+        return [one for one in named or self.policy.institutions if one.recognises(home, idp)]
 
     def _affiliations(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the words that are believed, and the scoped values that they came in."""

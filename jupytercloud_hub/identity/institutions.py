@@ -129,6 +129,6 @@ class Institution(Model):
         """Say whether it may assert values of this scope."""
         if self.scopes:
             return any_matches(self.scopes, scope)
-        return scope == home_organization or any(
-            is_exact(pattern) and matches(pattern, scope) for pattern in self.home_organizations
-        )
+        if scope == home_organization:
+            return any_matches(self.home_organizations, scope)  # what it merely says of itself proves nothing
+        return any(is_exact(pattern) and matches(pattern, scope) for pattern in self.home_organizations)

@@ -24,7 +24,7 @@ Reason = Literal[
 """Every reason there is; a metric's label, so the list is closed."""
 
 
-class Refused(Exception):  # noqa: N818 - reads as the answer it is
+class Refused(Exception):
     """The claims are genuine, and the person is not let in.
 
     ``message`` says what happened and ``remedy`` what she, or her organization, can do. Neither they nor

@@ -116,12 +116,39 @@ CASES: list[tuple[int, dict[str, Any], str]] = [
 ]
 
 
+CASES += [
+    # An identity provider that a rule names speaks for that rule only, whatever organization it puts forward.
+    (37, claims(idp="https://idp.labo.example/metadata"), "scope-not-owned"),
+    (38, {**at("labo.example"), **LABO, "schac_home_organization": "labo.example"}, "anna@labo.example"),
+    (
+        39,
+        {**at("cnrs.fr", eduperson_unique_id="1@cnrs.fr"), "idp": "https://idp.ens.example/x"},
+        "organization-unknown",
+    ),
+    (41, {**at("x.spam.example"), "idp": "https://idp.labo.example/metadata"}, "organization-denied"),
+    (40, claims(idp="https://idp.univ-grenoble-alpes.fr/shibboleth"), ANNA),
+]
+
+
 @pytest.mark.parametrize(("number", "raw", "expected"), CASES, ids=[str(case[0]) for case in CASES])
 def test_case(number: int, raw: dict[str, Any], expected: str) -> None:
     decision = decide(raw, ISSUER, Policy(institutions=RULES))
     got = decision.identity.username if decision.identity else decision.refused and decision.refused.reason
     assert got == expected, [str(step) for step in decision.steps]
     assert decision.steps
+
+
+def test_an_organization_that_an_identity_provider_only_says_of_itself_is_not_believed() -> None:
+    lone = {"name": "lone", "idps": ["https://idp.lone.example/x"], "username": "sub"}
+    policy = Policy(institutions=(lone,), person="subject")
+    raw = {"sub": "s1", "idp": "https://idp.lone.example/x", "schac_home_organization": "cnrs.fr"}
+    raw |= {"eduperson_principal_name": "victim@cnrs.fr", "eduperson_scoped_affiliation": "staff@cnrs.fr"}
+    identity = decide(raw, ISSUER, policy).unwrap()
+    assert (identity.home_organization, identity.affiliations, identity.identifiers) == (None, (), {})
+    by_name = Policy(institutions=({**lone, "username": "eppn"},))
+    refused = decide(raw, ISSUER, by_name).refused
+    assert refused is not None
+    assert refused.reason == "scope-not-owned"
 
 
 def test_groups_come_from_organization_affiliation_and_entitlement() -> None:
