@@ -14,6 +14,7 @@ COMMANDS = {
     "db": ("db", "Upgrade and look at the database."),
     "demo": ("demo", "A whole federation on this machine."),
     "home-sites": ("home_sites", "Where people's files are."),
+    "homes": ("homes", "People's files: listed, packed away, deleted by hand only."),
     "identity": ("identity", "Who is let in, and why."),
     "person": ("person", "Export or erase what is kept about a person."),
     "profiles": ("profiles", "What people can start."),
