@@ -75,7 +75,8 @@ async def look_at_proxy(at: Look) -> list[Finding]:
             return [Finding("proxy", "skipped", what, mend)]
         return [Finding("proxy", "error", what, Text("Start the proxy, and look at the hub's log."), NOBODY)]
     base = at.settings.site.base_path
-    wanted = {"hub": base, **{name: f"{base}services/{name}/" for name in page_services(at.settings)}}
+    wanted: dict[str, str] = {"hub": base}
+    wanted |= {name: f"{base}services/{name}/" for name in page_services(at.settings)}
     known = {f"/{route.partition('/')[2]}" for route in routes}
     missing = [name for name, path in wanted.items() if path not in known]
     if missing:

@@ -1,5 +1,7 @@
 """Warnings, "keep it", reports of activity, stops and the culler's own state."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -13,7 +15,7 @@ depends_on = None
 NAME = sa.String(255)
 
 
-def _start() -> list[sa.Column]:
+def _start() -> list[sa.Column[Any]]:
     return [
         sa.Column("user", NAME, primary_key=True),
         sa.Column("server", NAME, primary_key=True),
