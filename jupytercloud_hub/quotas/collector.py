@@ -142,6 +142,7 @@ class Collector:
         users = sorted({interval.user for interval in missing})
         answers = await asyncio.gather(*(self._user(name) for name in users))
         models = dict(zip(users, answers, strict=True))
+        latest = await self._ledger.latest_starts(users)
         ends = []
         for interval in missing:
             model = models[interval.user] or {}
@@ -150,6 +151,8 @@ class Collector:
             if _moment(server.get("started")) == started_of(interval) and not server.get("stopped"):
                 continue  # it was between two pages of the list
             stopped = _moment(server.get("last_activity")) if server.get("stopped") else None
+            if interval.started_us < latest[interval.user, interval.server]:
+                stopped = None  # what the hub remembers is the end of a later start
             ends.append((interval.id, self._end(counted, stopped, as_of)))
         return ends
 

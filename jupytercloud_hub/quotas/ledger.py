@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -209,6 +209,16 @@ class Ledger:
         """Return the intervals that are not over."""
         query = select(Interval).where(Interval.hub == self.hub, Interval.state.in_((PLACE, RUNNING)))
         return list((await session.execute(query.order_by(Interval.id))).scalars())
+
+    async def latest_starts(self, users: Sequence[str]) -> dict[tuple[str, str], int]:
+        """Return when each server of some people started last, in microseconds: (user, server) → started."""
+        query = (
+            select(Interval.user, Interval.server, func.max(Interval.started_us))
+            .where(Interval.hub == self.hub, Interval.user.in_(users))
+            .group_by(Interval.user, Interval.server)
+        )
+        async with self.database.session() as session:
+            return {(user, server): int(last) for user, server, last in (await session.execute(query)).all()}
 
     async def batches(self, ids: Sequence[int]) -> AsyncIterator[tuple[AsyncSession, list[Interval]]]:
         """Give the intervals in small numbers, each in a transaction of its own."""

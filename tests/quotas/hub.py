@@ -47,7 +47,9 @@ c.ProfileLocalSpawner.logs = {folder!r} + "/logs"
 class QuotaHub(Hub):
     """`tests.culling.hub.Hub`, with our own spawner and quotas."""
 
-    def __init__(self, folder: Path, quotas: dict[str, Any], *, extra: str = "") -> None:
+    def __init__(
+        self, folder: Path, quotas: dict[str, Any], *, extra: str = "", culling: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(folder, {}, extra=EXTRA.format(folder=str(folder), asker=ASKER_TOKEN) + extra)
         self.quotas = f"{self.base}services/quotas/"
         self.culler = self.quotas  # whose health tells that all is up
@@ -58,6 +60,7 @@ class QuotaHub(Hub):
                     "spawner": {"backend": "local"},
                     "profiles": PROFILES,
                     "quotas": quotas,
+                    **({"culling": culling} if culling else {}),
                 },
                 ensure_ascii=False,
             )

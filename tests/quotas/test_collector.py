@@ -307,3 +307,17 @@ async def test_what_died_while_the_hub_was_away_from_a_service_that_went_on_is_n
 def test_the_age_of_the_process_that_started_this_one_is_known():
     now = datetime.now(UTC)
     assert timedelta() < now - parent_began(now) < timedelta(days=1)
+
+
+async def test_the_end_of_a_later_start_is_not_taken_for_that_of_an_earlier_one(world: World):
+    world.hub.start()
+    await world.look(1)
+    again = reserve(started=T0 + minutes(3))  # the first release was lost; this start and its end are not
+    world.hub.start(started=T0 + minutes(3))
+    await world.door.answer(again, T0 + minutes(3))
+    await world.door.answer(confirm(again), T0 + minutes(3))
+    world.hub.stop("anna", T0 + minutes(5))
+    await world.door.answer(release(again), T0 + minutes(5))
+    await world.look(5)
+    first, second = await intervals(world.ledger)
+    assert (first.ended_s - first.begin_s, second.ended_s - second.begin_s) == (60, 120)
