@@ -192,6 +192,11 @@ class CullingSettings(Model):
                             name=rule.name,
                         )
                     )
+            keep = self.keep_of(rule)
+            if not rule.spare and keep.times and keep.duration <= self.warn_of(rule):
+                raise ValueError(
+                    Text("keep.duration is longer than warn in rule {name}: whoever is warned can keep", name=rule.name)
+                )
         if self.activity_fresh < 2 * self.report_every:
             raise ValueError(Text("activity_fresh is at least twice report_every: one report may be lost"))
         if self.every < timedelta(seconds=1):

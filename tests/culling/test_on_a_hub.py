@@ -32,6 +32,18 @@ RULES = {
 }
 
 
+PATIENT = {  # room for a busy machine between one answer and the next
+    **RULES,
+    "rules": [{"name": "short", "idle": "30 s", "warn": "15 s", "keep": {"duration": "18 s", "times": 1}}],
+}
+
+
+@pytest.fixture
+async def patient_hub(tmp_path: Path) -> AsyncIterator[Hub]:
+    async with Hub(tmp_path, PATIENT) as running:
+        yield running
+
+
 @pytest.fixture
 async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
     async with Hub(tmp_path, RULES) as running:
@@ -48,13 +60,13 @@ async def test_an_idle_server_is_warned_then_stopped_and_its_owner_can_read_why(
     async def warned() -> bool:
         return bool((await hub.view("anna", token=token)).get("warned"))
 
-    await until(warned, 8)
+    await until(warned, 30)
     told = datetime.fromisoformat((await hub.view("anna", token=token))["stops_at"])
 
     async def stopped() -> bool:
         return await hub.running("anna") == ["spared"]
 
-    await until(stopped, 10)
+    await until(stopped, 30)
     assert (await hub.view("anna", "spared"))["action"] == "spare"
     async with httpx.AsyncClient(timeout=30, follow_redirects=True) as browser:
         page = await log_in(browser, hub, "anna")
@@ -75,17 +87,19 @@ async def test_who_comes_back_after_the_warning_is_spared(hub: Hub) -> None:
         return bool((await hub.view("anna")).get("warned"))
 
     for _ in range(2):
-        await until(warned, 8)
+        await until(warned, 30)
         await hub.active("anna")
         view = await hub.view("anna")
         assert (view["warned"], view["action"]) == (False, "leave")
     assert await hub.running("anna") == [""]
 
 
-async def test_keep_it_works_once_with_the_servers_own_token_and_is_refused_the_second_time(hub: Hub) -> None:
+async def test_keep_it_works_once_with_the_servers_own_token_and_is_refused_the_second_time(patient_hub: Hub) -> None:
+    hub = patient_hub
     await hub.spawn("anna")
     await hub.spawn("bob")
     token = hub.own_token("anna")
+    await hub.active("anna")
     early = await hub.ask("POST", "api/v1/servers/anna/~/keep", token)
     assert (early.status_code, early.json()["error"]["code"]) == (409, "too-early")
     await hub.active("bob")
@@ -93,7 +107,7 @@ async def test_keep_it_works_once_with_the_servers_own_token_and_is_refused_the_
     async def warned() -> bool:
         return bool((await hub.view("anna")).get("warned"))
 
-    await until(warned, 8)
+    await until(warned, 30)
     kept = await hub.ask("POST", "api/v1/servers/anna/~/keep", token)
     assert (kept.status_code, kept.json()["keep"]["code"]) == (200, "used-up")
     again = await hub.ask("POST", "api/v1/servers/anna/~/keep", token)
@@ -101,16 +115,17 @@ async def test_keep_it_works_once_with_the_servers_own_token_and_is_refused_the_
     other = await hub.ask("POST", "api/v1/servers/bob/~/keep", token)
     assert other.status_code == 403
     nobody = await hub.ask("POST", "api/v1/servers/anna/~/keep", "")
-    assert nobody.status_code == 403  # neither token nor XSRF cookie
+    assert nobody.status_code == 401
     assert (await hub.ask("GET", "api/v1/servers/anna/~", "")).status_code == 401
 
     async def stopped() -> bool:
         return await hub.running("anna") == []
 
-    await until(stopped, 12)
+    await until(stopped, 60)
 
 
-async def test_the_page_keeps_a_server_without_any_script_and_in_both_languages(hub: Hub) -> None:
+async def test_the_page_keeps_a_server_without_any_script_and_in_both_languages(patient_hub: Hub) -> None:
+    hub = patient_hub
     await hub.spawn("anna")
 
     async def warned() -> bool:
@@ -118,7 +133,7 @@ async def test_the_page_keeps_a_server_without_any_script_and_in_both_languages(
 
     async with httpx.AsyncClient(timeout=30, follow_redirects=True) as browser:
         await log_in(browser, hub, "anna")
-        await until(warned, 8)
+        await until(warned, 30)
         page = await browser.get(hub.culler, headers={"Accept-Language": "en"})
         assert "Will stop soon" in page.text
         xsrf = re.search(r'name="_xsrf"[^>]*value="([^"]+)"', page.text)
@@ -147,7 +162,7 @@ async def test_a_culler_that_is_killed_forgets_no_warning_and_no_keep(hub: Hub) 
         except httpx.TransportError:
             return False
 
-    await until(warned, 8)
+    await until(warned, 30)
     told = (await hub.view("anna"))["stops_at"]
     pid = hub.culler_pid()
     os.kill(pid, signal.SIGKILL)
@@ -159,7 +174,7 @@ async def test_a_culler_that_is_killed_forgets_no_warning_and_no_keep(hub: Hub) 
     async def stopped() -> bool:
         return await hub.running("anna") == []
 
-    await until(stopped, 10)
+    await until(stopped, 30)
 
 
 async def test_the_plan_tells_an_administrator_each_server_and_its_reason(hub: Hub) -> None:

@@ -33,6 +33,7 @@ IDLE = {"name": "ordinary", "idle": "1 h"}
         (12, {"rules": [{**IDLE, "when": [{"from_hour": 8}]}]}, "in quotes"),
         (15, {"webhook": {"url": "http://mail.example.fr/hook"}}, "in https"),
         (16, {"webhook": {"url": "https://mail.example.fr/hook", "token": "abc"}}, "a secret is not written here"),
+        (18, {"rules": [{**IDLE, "warn": "20 min", "keep": {"duration": "20 min"}}]}, "longer than warn"),
         (17, {"report_every": "4 min"}, "twice report_every"),
         (13, {"every": "0 s"}, "at least one second"),
         (14, {"concurrency": 0}, "greater than or equal to 1"),
