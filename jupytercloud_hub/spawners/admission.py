@@ -39,11 +39,10 @@ class Admission:
 
     async def send(self, message: Reserve | Confirm | Release) -> AdmissionAnswer:
         """Return the service's answer. Raises `NoAnswerError` after the timeout (seconds) at the latest."""
+        client = self._client()  # made outside of the timeout: the first one reads certificates
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._client().post(
-                    self._address, content=message.model_dump_json(), headers=self._headers
-                )
+                answer = await client.post(self._address, content=message.model_dump_json(), headers=self._headers)
             if answer.status_code != httpx.codes.OK:
                 raise NoAnswerError(f"{message.action}: HTTP {answer.status_code} {answer.text[:200]}")
             return AdmissionAnswer.model_validate_json(answer.content)
@@ -58,9 +57,10 @@ class Admission:
         """Return where a person's budgets stand. Raises `NoAnswerError` after the timeout at the latest."""
         address = f"{self._base}/{USAGE_PATH}"
         headers = {**self._headers, "Accept-Language": language}
+        client = self._client()
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._client().get(address, params={"user": username, "days": 1}, headers=headers)
+                answer = await client.get(address, params={"user": username, "days": 1}, headers=headers)
             if answer.status_code != httpx.codes.OK:
                 raise NoAnswerError(f"usage: HTTP {answer.status_code}")
             return BudgetsLeft.model_validate_json(answer.content).budgets

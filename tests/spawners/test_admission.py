@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
 
 from jupytercloud_hub.contracts.admission import AdmissionAnswer, Refusal, Reserve, admission_request
+from jupytercloud_hub.spawners import admitted
+from jupytercloud_hub.spawners.admission import Admission
 from tests.support.hub import Visitor, text_of
 
 from .test_local import rest, settled, start
@@ -68,7 +71,8 @@ class Quotas:
 
 
 @pytest.fixture
-async def quotas(config: Any) -> AsyncIterator[Quotas]:
+async def quotas(config: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Quotas]:
+    monkeypatch.setattr(admitted, "Admission", partial(Admission, timeout=30))  # a machine that is busy answers late
     service = Quotas()
     config.ProfileMixin.quota_url = service.url
     config.ProfileMixin.quota_token = "hub-token"
@@ -140,8 +144,9 @@ async def test_administrators_own_hook_comes_first_and_its_refusal_reserves_noth
 
 @pytest.mark.parametrize(("setting", "status"), [("allow", 201), ("refuse", 503)])
 async def test_silent_service_costs_half_a_second_and_then_the_setting_decides(
-    hub: Any, config: Any, quotas: Quotas, setting: str, status: int
+    hub: Any, config: Any, quotas: Quotas, monkeypatch: pytest.MonkeyPatch, setting: str, status: int
 ) -> None:
+    monkeypatch.setattr(admitted, "Admission", Admission)
     config.ProfileMixin.when_unavailable = setting
     quotas.delay = 60
     app = await hub()
