@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..contracts.person import Person
@@ -44,8 +44,14 @@ class Held:
         return sum(getattr(self.promised.get(each, Usage()), COLUMN[limit.measure]) for each in types)
 
 
-def _any_of(table: type[Live] | type[ByDay] | type[Grant], accounts: Sequence[Account]) -> ColumnElement[bool]:
-    return tuple_(table.kind, table.name).in_([(account.kind, account.name) for account in accounts])
+def _any_of(
+    table: type[Live] | type[ByDay] | type[Grant], hub: str, accounts: Sequence[Account]
+) -> ColumnElement[bool]:
+    # one name list for each kind: SQLite reads a list of pairs without the index, every account of the hub
+    names: dict[str, list[str]] = {}
+    for account in accounts:
+        names.setdefault(account.kind, []).append(account.name)
+    return or_(*(and_(table.hub == hub, table.kind == kind, table.name.in_(names[kind])) for kind in sorted(names)))
 
 
 async def held(
@@ -75,7 +81,7 @@ async def held(
             func.sum(Interval.rate * ahead),
         )
         .join(Interval, Live.interval_id == Interval.id)
-        .where(Live.hub == hub, _any_of(Live, accounts))
+        .where(_any_of(Live, hub, accounts))
         .group_by(Live.kind, Live.name, Interval.gpu_type)
     )
     found: dict[Account, Held] = {}
@@ -90,28 +96,32 @@ async def held(
 
 
 async def used(
-    session: AsyncSession, hub: str, accounts: Sequence[Account], windows: Sequence[tuple[date, date]]
+    session: AsyncSession,
+    hub: str,
+    accounts: Sequence[Account],
+    windows: Sequence[tuple[date, date]],
+    columns: Sequence[str] = AMOUNTS,
 ) -> dict[tuple[Account, str], list[Usage]]:
-    """Return what the accounts used, by type of GPU: one `Usage` for each window (first day, day after the last)."""
+    """Return what the accounts used, by type of GPU: one `Usage` for each window, of ``columns`` only."""
     sums = [
         func.sum(case(((ByDay.day >= first) & (ByDay.day < end), getattr(ByDay, column)), else_=0))
         for first, end in windows
-        for column in AMOUNTS
+        for column in columns
     ]
     query = (
         select(ByDay.kind, ByDay.name, ByDay.gpu_type, *sums)
         .where(
-            ByDay.hub == hub,
-            _any_of(ByDay, accounts),
+            _any_of(ByDay, hub, accounts),
             ByDay.day >= min(first for first, _ in windows),
             ByDay.day < max(end for _, end in windows),
         )
         .group_by(ByDay.kind, ByDay.name, ByDay.gpu_type)
     )
-    width = len(AMOUNTS)
+    width = len(columns)
     return {
         (Account(kind, name), gpu_type): [
-            Usage(*(int(each) for each in amounts[index : index + width])) for index in range(0, len(amounts), width)
+            Usage(**{column: int(each) for column, each in zip(columns, amounts[index : index + width], strict=True)})
+            for index in range(0, len(amounts), width)
         ]
         for kind, name, gpu_type, *amounts in (await session.execute(query)).all()
     }
@@ -124,7 +134,7 @@ async def granted(
     moment = seconds_of(now)
     query = (
         select(Grant.kind, Grant.name, Grant.measure, Grant.gpu_type, func.sum(Grant.amount))
-        .where(Grant.hub == hub, _any_of(Grant, accounts), Grant.begins_s <= moment, Grant.ends_s > moment)
+        .where(_any_of(Grant, hub, accounts), Grant.begins_s <= moment, Grant.ends_s > moment)
         .group_by(Grant.kind, Grant.name, Grant.measure, Grant.gpu_type)
     )
     rows: Sequence[Any] = (await session.execute(query)).all()
@@ -162,7 +172,8 @@ class Reader:
         if not spans:
             return [], holdings
         windows = list(dict.fromkeys((days.first, days.end) for days in spans.values()))
-        uses = await used(session, hub, accounts, windows)
+        columns = sorted({COLUMN[limit.measure] for _, budget in budgets for limit in budget.limits})
+        uses = await used(session, hub, accounts, windows, columns)
         grants = await granted(session, hub, accounts, now)
         types: dict[Account, list[str]] = {}
         for account, gpu_type in uses:
