@@ -106,7 +106,7 @@ async def logged_in(browser: Browser, hub: QuotaHub, user: str, language: str) -
 @pytest.mark.parametrize(
     ("language", "heading", "left", "table"),
     [
-        ("fr", "Mes usages", "restant sur 150 unités", "Par jour et par profil, en tableau"),
+        ("fr", "Mon usage", "restant sur 150 unités", "Par jour et par profil, en tableau"),
         ("en", "My usage", "left of 150 units", "By day and profile, as a table"),
     ],
 )

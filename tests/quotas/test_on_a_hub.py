@@ -79,7 +79,7 @@ async def test_a_start_beyond_a_hard_budget_is_refused_with_what_is_left(hub: Qu
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("fr", ("Mes usages", "Budget des étudiants", "restant sur 2", "Petit")),
+        ("fr", ("Mon usage", "Budget des étudiants", "restant sur 2", "Petit")),
         ("en", ("My usage", "Students&#39; budget", "left of 2", "Small")),
     ],
 )
