@@ -13,7 +13,6 @@ from jupytercloud_hub.demo import node, provider_process
 from . import CACHE
 
 
-
 @contextlib.asynccontextmanager
 async def provider(folder: Path, **config: Any) -> AsyncIterator[str]:
     """Yields the issuer. `config`: keys of jupytercloud_hub/demo/provider/README.md."""
