@@ -35,7 +35,11 @@ def settings_page() -> str:
             if field.exclude:
                 continue
             key = field.alias or name
-            default = "" if field.default is PydanticUndefined or field.default in (None, (), {}) else f" — default `{field.default}`"
+            default = (
+                ""
+                if field.default is PydanticUndefined or field.default in (None, (), {})
+                else f" — default `{field.default}`"
+            )
             if isinstance(field.default, BaseModel):
                 default = ""
             needed = " — **needed**" if field.is_required() else ""

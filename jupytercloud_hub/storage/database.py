@@ -150,10 +150,7 @@ def state(url: URL | str, part: str) -> State:
     script = ScriptDirectory.from_config(_config())
     known = {revision.revision for revision in script.walk_revisions()}
     applied = {
-        revision.revision
-        for head in heads
-        if head in known
-        for revision in script.iterate_revisions(head, "base")
+        revision.revision for head in heads if head in known for revision in script.iterate_revisions(head, "base")
     }
     own = [revision.revision for revision in script.iterate_revisions(f"{part}@head", f"{part}@base")]
     if own and own[0] in applied:

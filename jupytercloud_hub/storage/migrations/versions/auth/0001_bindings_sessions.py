@@ -53,7 +53,9 @@ def upgrade() -> None:
         sa.Column("retired_at", UtcDateTime, nullable=False),
     )
     op.create_table(
-        "auth_retired_key", sa.Column("id", sa.Integer, primary_key=True), sa.Column("key", sa.String(64), nullable=False)
+        "auth_retired_key",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("key", sa.String(64), nullable=False),
     )
 
 
