@@ -137,6 +137,7 @@ class Replicas:
             await connection.execute(f"LISTEN {live.CHANNEL}")
         await self._read()
         while True:
+            before = self.part
             async with asyncio.timeout(ANSWER_SECONDS):
                 if self.part is Part.LEADS:
                     await connection.execute("SELECT 1")
@@ -144,6 +145,8 @@ class Replicas:
                     cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,))
                     held = (await cursor.fetchone())[0]
                     self._become(Part.LEADS if held else Part.FOLLOWS, "")
+            if before is not self.part:
+                await self._read()  # what the leader told while this replica still probed for itself
             told = [notice async for notice in connection.notifies(timeout=LOCK_SECONDS, stop_after=1)]
             if told:
                 await self._read()

@@ -24,8 +24,8 @@ async def until(condition, seconds: float = 8) -> None:
 
 @pytest.fixture
 async def pair(tmp_path, sites, postgresql_url, clock, monkeypatch):
-    """Two portals of one database, that learn of each other by NOTIFY, and by a look every two seconds."""
-    monkeypatch.setattr("jupytercloud_hub.federation.service.SYNC", 2)
+    """Two portals of one database, that learn of each other by NOTIFY alone."""
+    monkeypatch.setattr("jupytercloud_hub.federation.service.SYNC", 60)
     portals, ends = [], []
     for name in ("one", "two"):
         folder = tmp_path / name
