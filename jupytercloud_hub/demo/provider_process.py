@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 CONFIG_NAME = "provider.json"
+START_SECONDS = 90.0
 
 
 def write_config(path: Path, config: dict[str, Any]) -> str:
@@ -60,7 +61,7 @@ async def start(place: Path, folder: Path, config: dict[str, Any], log: IO[bytes
     )
     try:
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
         if not line:
             raise RuntimeError(f"the demo's OpenID provider ended with status {await process.wait()}")
         yield str(json.loads(line)["issuer"])

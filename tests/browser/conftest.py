@@ -17,7 +17,9 @@ from tests.support.chromium import prepare
 from tests.support.demo import Demo, running
 from tests.support.page import Look
 
-expect.set_options(timeout=45_000)  # machines of continuous integration are busy
+PATIENCE = 90_000  # milliseconds: machines of continuous integration are busy
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -40,6 +42,7 @@ async def browser() -> AsyncIterator[Browser]:
     """Debian's Chromium."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=str(prepare(CACHE / "chromium")))
+        browser.on("context", lambda context: context.set_default_timeout(PATIENCE))
         yield browser
         with contextlib.suppress(Exception):
             await browser.close()
