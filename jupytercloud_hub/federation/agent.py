@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,13 +17,18 @@ from pydantic import ValidationError
 
 from .. import __version__
 from ..contracts.heartbeat import Heartbeat, Notice, RunningServer
+from ..contracts.limits import LimitsTold
 from ..contracts.model import Model
 from ..contracts.person import Person
 from ..contracts.server_record import ServerRecord
 from ..hubapi import HubApi, HubApiError
+from ..profiles.places import free_places
+from ..profiles.catalogue import Profile
 from ..settings import Settings
 from ..settings.configure.names import AGENT
 from ..settings.federation import PortalLink
+from ..storage.limits_file import forget_limits, write_limits
+from ..settings.spawner import SpawnerSettings
 from ..web.context import ServiceContext
 from ..web.service import Now, Service, utc_now
 from . import signing
@@ -81,44 +85,49 @@ def compose(
     hub_version: str,
 ) -> Heartbeat:
     """Put a heartbeat together from the hub's models of the users with servers. Pure."""
-    running: Counter[str] = Counter()
+    running: list[ServerRecord | None] = []
     servers: list[RunningServer] = []
     for user in users:
         person = Person.from_hub_user(user).person
         for name, server in (user.get("servers") or {}).items():
             record = ServerRecord.from_state(server.get("state"))
-            profile = record.profile if record else ""
-            running[profile] += 1
+            running.append(record)
             if portal.share_servers and person:
                 servers.append(
                     RunningServer(
                         person=person,
                         server=name,
-                        profile=profile,
+                        profile=record.profile if record else "",
                         started=server.get("started"),
                         gpu=record.resources.gpu if record else 0,
                     )
                 )
-    used = {"*": sum(running.values()), **running}
+    spawner = settings.spawner or SpawnerSettings()
+    free = free_places(settings.profiles, spawner.places, spawner.gpus_in_all(), running)
+    offered = _offered(settings)
     return Heartbeat(
         site=settings.site.name,
         sent=now,
-        running=used["*"],
-        profiles=_offered(settings),
-        free={name: max(0, places - used.get(name, 0)) for name, places in portal.places.items()},
+        running=len(running),
+        profiles=tuple(profile.name for profile in offered),
+        gpu_profiles=tuple(profile.name for profile in offered if profile.resources.gpu),
+        titles={profile.name: profile.title for profile in offered},
+        free=dict(free.profiles),
+        gpus=dict(free.gpus),
         drain=notices.drain,
         maintenance=notices.maintenance,
         versions={"jupytercloud-hub": __version__, **({"jupyterhub": hub_version} if hub_version else {})},
         servers=tuple(servers[:2000]) if portal.share_servers else None,
+        asks_limits=portal.ask_limits,
     )
 
 
-def _offered(settings: Settings) -> tuple[str, ...]:
+def _offered(settings: Settings) -> tuple[Profile, ...]:
     """The profiles that can be started here: nobody is to be sent to a site for what it does not have."""
     name = settings.site.name
     has = settings.spawner.capabilities(name) if settings.spawner else None
     return tuple(
-        profile.name
+        profile
         for profile in settings.profiles
         if not profile.abstract and (has is None or has.shortage(profile.resources, profile.node_class) is None)
     )
@@ -144,6 +153,7 @@ class AgentService(Service):
         self._transport = transport
         self.last: str = "nothing sent yet"
         self.sent_at: datetime | None = None
+        self._limits = "not told yet" if self.portal.ask_limits else "not asked for"
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -167,7 +177,8 @@ class AgentService(Service):
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
         sent = self.sent_at.isoformat() if self.sent_at else None
-        return True, {"portal": self.last, "sent_at": sent, "key": signing.public_text(site_key(self.settings))}
+        key = signing.public_text(site_key(self.settings))
+        return True, {"portal": self.last, "sent_at": sent, "key": key, "limits_over_all_sites": self._limits}
 
     async def _beat(self) -> None:
         while True:
@@ -202,9 +213,26 @@ class AgentService(Service):
         )
         if response.status_code == 200:
             self.sent_at = self.now()
+            self._keep(response.json().get("limits"))
             return f"the portal shows this site as {response.json().get('state')}"
         try:
             detail = str(response.json()["error"]["detail"])
         except (ValueError, KeyError, TypeError):
             detail = ""
         return f"refused with status {response.status_code}: {detail}"
+
+    def _keep(self, told: Any) -> None:
+        """Keep what the portal tells of the limits over all sites, for this site's admission."""
+        if not self.portal.ask_limits:
+            return
+        if told is None:
+            self._limits = "the portal tells none (its federation.tell_limits)"
+            forget_limits(self.settings.state_folder)
+            return
+        try:
+            limits = LimitsTold.model_validate(told)
+        except ValidationError as error:
+            self._limits = f"not understood: {error.error_count()} mistakes"
+            return
+        self._limits = f"{len(limits.limits)} in force"
+        write_limits(self.settings.state_folder, limits)

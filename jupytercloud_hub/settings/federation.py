@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from ..contracts.limits import SharedLimit
 from ..contracts.model import Model
 from ..contracts.patterns import compile_pattern
 from ..contracts.text import Localized, Text
@@ -131,6 +132,23 @@ class FederationRule(Model):
         return self
 
 
+class FederationLimit(SharedLimit):
+    """How many servers of a kind one person may have at once, over all sites that share what runs there.
+
+    Advisory: applied where the portal sends people, and by the admission of sites that ask for it. What is not known
+    refuses nobody.
+    """
+
+    profiles: Patterns = ()
+    """Count servers of these profiles only: names, globs, or regular expressions between slashes."""
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if "" in self.profiles:
+            raise ValueError(Text("a profile's name is expected, not an empty text"))
+        return self
+
+
 class HealthSettings(Model):
     """How the portal finds out which sites are there."""
 
@@ -165,11 +183,19 @@ class PortalLink(Model):
     """Private key of the heartbeats (PEM). Without it one is made in the state folder at the first start."""
     interval: Annotated[Duration, _short(0.5, 300)] = timedelta(seconds=5)
     """Time between two heartbeats."""
-    places: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
-    """Places for servers at once, for each profile; ``"*"`` is the whole site. Unnamed profiles have no limit."""
     share_servers: bool = False
     """Tell the portal who runs what here (the federation-wide identifier, the profile, the start), so that people
     see their servers on the portal's page. Nothing about persons leaves the site otherwise."""
+    ask_limits: bool = False
+    """Apply the portal's limits over all sites at this site's own admission too (it needs ``quotas``). The portal then
+    tells, for people whom this site knows, how many servers they have elsewhere; with the portal away nothing is
+    refused by that. Goes with ``share_servers``."""
+
+    @model_validator(mode="after")
+    def _both_ways(self) -> Self:
+        if self.ask_limits and not self.share_servers:
+            raise ValueError(Text("ask_limits goes with share_servers: true; who wants to be told tells too"))
+        return self
 
 
 class FederationSettings(Model):
@@ -181,6 +207,11 @@ class FederationSettings(Model):
     """Names of sites that are registered with ``jupytercloud sites add``: rules may name them too."""
     rules: tuple[FederationRule, ...] = ()
     """Who may go where. Without any rule, whoever may log in at the portal may use every site."""
+    limits: tuple[FederationLimit, ...] = ()
+    """How many servers of a kind one person may have over all sites, such as one with a GPU."""
+    tell_limits: bool = False
+    """Tell the sites that ask for it (``ask_limits``) the limits and, under a hash, how many counted servers people
+    have elsewhere."""
     failover: Failover = Failover()
     """What happens to people whose home site is away, where the site itself does not say."""
     health: HealthSettings = HealthSettings()
@@ -200,6 +231,10 @@ class FederationSettings(Model):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(Text("two sites are named {name}", name=name))
+        titled = [limit.name for limit in self.limits]
+        for name in titled:
+            if titled.count(name) > 1:
+                raise ValueError(Text("two limits are named {name}", name=name))
         if self.portal and self.sites:
             raise ValueError(Text("a hub has either sites (it is the portal) or a portal (it is a site), not both"))
         for rule in self.rules if names else ():

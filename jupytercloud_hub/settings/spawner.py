@@ -12,6 +12,7 @@ from ..contracts.model import Model
 from ..contracts.text import Text
 from ..contracts.units import Bytes
 from ..profiles.catalogue import PROFILE_NAME, Profile, Timeouts
+from ..profiles.places import WHOLE_SITE
 from ..profiles.resources import Capabilities
 
 
@@ -45,6 +46,8 @@ class GpuType(Model):
 
     most: int = Field(ge=1, le=64)
     """Most of them in one machine, hence for one server."""
+    total: int | None = Field(default=None, ge=1)
+    """All of them at the site: the form and the portal then say how many are free."""
     swarm: SwarmGpu = SwarmGpu()
     """For ``backend: swarm``."""
     kubernetes: KubernetesGpu = KubernetesGpu()
@@ -54,6 +57,12 @@ class GpuType(Model):
     @classmethod
     def _a_number_alone_is_the_most(cls, value: Any) -> Any:
         return value if isinstance(value, Mapping | GpuType) else {"most": value}
+
+    @model_validator(mode="after")
+    def _one_machine_has_no_more_than_the_site(self) -> Self:
+        if self.total is not None and self.total < self.most:
+            raise ValueError(Text("total is all of the site's, and one machine has {most} already", most=self.most))
+        return self
 
 
 class NodeClass(Model):
@@ -171,6 +180,9 @@ class SpawnerSettings(Model):
     """GPU types that profiles may ask for, each with the most that one server can get."""
     node_classes: dict[Annotated[str, Field(pattern=PROFILE_NAME)], NodeClass] = Field(default_factory=dict)
     """Machines that a profile's ``node_class`` may name."""
+    places: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    """Places for servers at once, for each profile; ``"*"`` is the whole site. Unnamed profiles have no known limit.
+    The form and the portal say how many are free; budgets (``quotas:``) refuse, this does not."""
     named_servers: int = Field(default=0, ge=0, le=100)
     """How many servers a person may have besides her default one."""
     timeouts: Timeouts = Timeouts()
@@ -188,6 +200,10 @@ class SpawnerSettings(Model):
             raise ValueError(Text("backend: swarm needs its section swarm: network, home"))
         return self
 
+    def gpus_in_all(self) -> dict[str, int]:
+        """Return all GPUs of the site by type, of the types whose number is known."""
+        return {name: gpu.total for name, gpu in self.gpus.items() if gpu.total is not None}
+
     def capabilities(self, site: str | None = None) -> Capabilities:
         """Return what the backend gives, as the form and ``check`` say it."""
         local = self.backend == "local"
@@ -202,6 +218,10 @@ class SpawnerSettings(Model):
 
     def findings(self, profiles: Sequence[Profile]) -> Iterator[tuple[tuple[str | int, ...], Text]]:
         """Yield what the profiles ask of this backend in vain: (place in the settings, rule)."""
+        names = {profile.name for profile in profiles if not profile.abstract}
+        for name in self.places:
+            if name != WHOLE_SITE and name not in names:
+                yield ("spawner", "places", name), Text("no profile has this name")
         for index, profile in enumerate(profiles):
             if profile.abstract:
                 continue

@@ -18,8 +18,8 @@ site: {{name: grenoble, url: "http://127.0.0.1:1/grenoble/", state: ./state-gren
 profiles:
   - {{name: lab, title: Lab, image: x, resources: {{cpu: 1, memory: 1 GiB}}}}
   - {{name: gpu, title: GPU, image: x, resources: {{cpu: 1, memory: 1 GiB, gpu: 1}}}}
-spawner: {{backend: local, gpus: {{a100: 1}}}}
-federation: {{portal: {{url: "http://127.0.0.1:1/portal/", places: {{"*": 3, gpu: 1}}, share_servers: {share}}}}}
+spawner: {{backend: local, gpus: {{a100: {{most: 1, total: 2}}}}, places: {{"*": 3, gpu: 1}}}}
+federation: {{portal: {{url: "http://127.0.0.1:1/portal/", share_servers: {share}}}}}
 """
 
 
@@ -42,6 +42,7 @@ def test_free_places_are_counted_from_the_servers_that_run(tmp_path):
     beat = beat_of(site_settings(tmp_path), [with_server("a", "lab"), with_server("b", "gpu", 1)])
     assert beat.running == 2
     assert beat.free == {"*": 1, "gpu": 0}
+    assert beat.gpus == {"a100": 1}
     assert beat.profiles == ("lab", "gpu")
     assert not beat.full
 
