@@ -121,7 +121,9 @@ def _engine(settings: Settings) -> Engine:
         if not spawner.kubernetes.namespace:
             fail(Text("Name the namespace in spawner.kubernetes.namespace: this command looks nowhere else."), USAGE)
         return KubernetesEngine(settings.site.name, spawner.kubernetes.namespace)
-    fail(Text("On backend: local servers are processes of the hub: nothing is listed."), USAGE)
+    from ..spawners.local_sweep import LocalEngine
+
+    return LocalEngine(settings.site.name)
 
 
 async def _both(settings: Settings, token: str | None, hub_api: str | None) -> tuple[list[Held], set[Owner]]:

@@ -33,14 +33,14 @@ class KubernetesEngine:
 
     async def held(self) -> Sequence[Held]:
         """Return the pods of this hub."""
-        async with await _client() as client:
+        async with await client_of_cluster() as client:
             api = CoreV1Api(client)
             pods = await api.list_namespaced_pod(self._namespace, label_selector=self._selector)
             return [_held(client.sanitize_for_serialization(pod)) for pod in pods.items]
 
     async def remove(self, name: str) -> None:
         """Remove a pod; its claim stays."""
-        async with await _client() as client:
+        async with await client_of_cluster() as client:
             try:
                 await CoreV1Api(client).delete_namespaced_pod(name, self._namespace)
             except ApiException as error:
@@ -48,7 +48,8 @@ class KubernetesEngine:
                     raise
 
 
-async def _client() -> ApiClient:
+async def client_of_cluster() -> ApiClient:
+    """Return a client of the cluster that this process is in, else of the one that ``KUBECONFIG`` names."""
     configuration = Configuration()
     try:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]

@@ -18,6 +18,8 @@ from traitlets import Bool, Unicode, default
 from ..contracts.text import Text
 from .base import ProfileMixin, slug
 from .homes import give_files, make_home
+from .local_sweep import VARIABLE
+from .local_volumes import forget, place
 from .processes import born, end_with_parent, last_lines
 from .refusal import StartRefused
 
@@ -59,6 +61,15 @@ class ProfileLocalSpawner(ProfileMixin, SimpleLocalProcessSpawner):
         """,
     ).tag(config=True)
 
+    scratch = Unicode(
+        "scratch",
+        help="""
+        Folder for the scratch volumes of profiles, one folder for each server, removed when it stops.
+
+        Relative to the hub's working directory.
+        """,
+    ).tag(config=True)
+
     end_with_hub = Bool(
         False,
         help="""
@@ -79,6 +90,17 @@ class ProfileLocalSpawner(ProfileMixin, SimpleLocalProcessSpawner):
     def log_file(self) -> Path:
         """Where the server's output goes."""
         return Path(self.logs).resolve() / f"{self.slug}.log"
+
+    @property
+    def scratch_folder(self) -> Path:
+        """Room that goes with this server."""
+        return Path(self.scratch).resolve() / self.slug
+
+    def get_env(self) -> dict[str, str]:
+        """Return the server's environment, with what tells ``jupytercloud servers`` whose process it is."""
+        label = self.labels()
+        parts = [label.get(f"jupytercloud.hub/{part}", "") for part in ("hub", "user", "server", "profile")]
+        return {**super().get_env(), VARIABLE: "/".join(parts)}
 
     def make_preexec_fn(self, name: str) -> Any:
         """Return what the child does before it becomes the server."""
@@ -102,7 +124,9 @@ class ProfileLocalSpawner(ProfileMixin, SimpleLocalProcessSpawner):
     async def start(self) -> Any:
         """Make the home ready, start the process, and wait until it listens or ends."""
         self.say(Text("Your files are being made ready."), 20)
-        await asyncio.to_thread(self._prepare)
+        for missing in await asyncio.to_thread(self._prepare):
+            self.log.warning("%s: %s", self._log_name, missing)
+            self.say(missing, 30)
         if list(self.cmd) == [SINGLEUSER]:
             beside = Path(sys.executable).with_name(SINGLEUSER)  # the hub's PATH may lack its own environment
             if beside.exists():
@@ -120,12 +144,15 @@ class ProfileLocalSpawner(ProfileMixin, SimpleLocalProcessSpawner):
             os.close(descriptor)
         return where
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> list[Text]:
+        """Make home, log, files and volumes ready; return what of them is not there, in words."""
         home = Path(self.home_dir)
         make_home(home)
         self.log_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self.profile:
-            give_files(home, self.profile.files, Path(self.files_root))
+        if not self.profile:
+            return []
+        give_files(home, self.profile.files, Path(self.files_root))
+        return list(place(home, self.profile.volumes, self.scratch_folder))
 
     async def until_it_answers(self, where: Any) -> None:
         """Return once the server takes connections; `StartRefused` with its last words when it ends first.
@@ -150,6 +177,11 @@ class ProfileLocalSpawner(ProfileMixin, SimpleLocalProcessSpawner):
             else:
                 writer.close()
                 return
+
+    async def run_post_stop_hook(self) -> None:
+        """Remove the scratch room of a server that ended, also of one that never started."""
+        await asyncio.to_thread(forget, self.scratch_folder)
+        await super().run_post_stop_hook()
 
     def _failed_start(self, text: Text, *, reason: str = "server", details: str = "") -> StartRefused:
         lines = details or last_lines(self.log_file)

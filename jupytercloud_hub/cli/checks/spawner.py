@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from ...contracts.finding import Finding
 from ...contracts.text import Text
+from ...profiles import features
+from ...profiles.catalogue import Profile
 from .look import Look
 
 AREA = "spawner"
@@ -33,10 +37,31 @@ async def look(at: Look) -> list[Finding]:
         what = Text("backend {backend}: limits of memory and cores are shown, not enforced", backend=has.backend)
         mend = Text("For more people than trust each other, take a backend that enforces them (swarm).")
         found.append(Finding(AREA, "warning", what, mend, Text("one person's work can take the whole machine")))
+    found += _lacking([profile for profile in offered if profile.name in startable], has.backend)
     if settings.spawner.backend == "swarm":
         from ...spawners import swarm_check
 
         found += await swarm_check.look(settings.spawner)
+    elif settings.spawner.backend == "kubernetes":
+        from ...spawners import kubernetes_check
+
+        found += await kubernetes_check.look(settings.spawner, offered)
+    else:
+        from ...spawners import local_volumes
+
+        found += local_volumes.look(offered)
     if startable:
         found.append(Finding(AREA, "ok", Text("profiles that can start here: {names}", names=", ".join(startable))))
     return found
+
+
+def _lacking(profiles: Sequence[Profile], backend: str) -> Iterator[Finding]:
+    """Yield what of the profiles this backend does not give as written, each once for all profiles."""
+    mend = Text("Take another backend for it, or take it out of the profile.")
+    said: dict[Text, list[str]] = {}
+    for profile in profiles:
+        for lack in features.lacking(profile, backend):
+            said.setdefault(lack.text, []).append(profile.name)
+    for text, names in said.items():
+        what = Text("on backend {backend}, profile {names}: {rule}", backend=backend, names=", ".join(names), rule=text)
+        yield Finding(AREA, "warning", what, mend)

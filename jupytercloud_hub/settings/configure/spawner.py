@@ -26,6 +26,10 @@ def configure_spawner(config: Any, settings: Settings, services: Services) -> No
     mixin.contact = settings.site.contact
     mixin.timezone = settings.site.timezone
     mixin.gpus = {name: gpu.most for name, gpu in spawner.gpus.items()}
+    if spawner.places:
+        mixin.places = dict(spawner.places)
+    if spawner.gpus_in_all():
+        mixin.gpus_in_all = spawner.gpus_in_all()
     if spawner.named_servers:
         hub.allow_named_servers = True
         hub.named_server_limit_per_user = spawner.named_servers
@@ -56,6 +60,7 @@ def _local(local: Any, settings: Settings) -> None:
     homes = settings.folder / where.homes if where and where.homes else state / "homes"
     local.homes = str(homes)
     local.logs = str(state / "logs")
+    local.scratch = str(state / "scratch")
     local.files_root = str(settings.folder)
     local.end_with_hub = bool(where and where.end_with_hub)
 
