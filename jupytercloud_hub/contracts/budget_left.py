@@ -1,4 +1,4 @@
-"""What the spawn form asks of the quota service: where a person's budgets stand.
+"""What the spawn form asks of the quota service: where a person's budgets stand, and what a server costs.
 
 ``GET api/v1/usage?user=NAME&days=1`` with the hub's own token (the scope of admission), below the quota service's
 prefix; ``Accept-Language`` chooses the language of the titles. The answer holds more than this; the rest is not read.
@@ -30,8 +30,11 @@ class BudgetLeft(Model):
 
 
 class BudgetsLeft(Model):
-    """All of a person's budgets."""
+    """All of a person's budgets, and today's prices."""
 
     model_config = ConfigDict(extra="ignore")
 
     budgets: tuple[BudgetLeft, ...] = ()
+    prices: dict[str, float] = Field(
+        default_factory=dict, description="Units for an hour of a server, by profile as the catalogue has it, today."
+    )

@@ -10,9 +10,11 @@ from typing import Any
 from ..contracts.person import Person
 from ..contracts.text import LANGUAGES, Localized, Text
 from ..contracts.units import format_duration
+from . import features
 from .access import hidden, refusal
 from .catalogue import Catalogue, Profile
 from .options import Option
+from .places import NOTHING_KNOWN, FreePlaces
 from .refusal import Refused
 from .resolve import why_not
 from .resources import Capabilities
@@ -38,6 +40,8 @@ class CardPlan:
     profile: Profile
     facts: tuple[Text, ...]
     questions: tuple[Question, ...]
+    lacking: tuple[Text, ...] = ()
+    """What of it is not as written at this site, where a person would look for it in vain."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ class Card:
     checked: bool = False
     values: Mapping[str, str] | None = None
     """Answers to begin with, by option name; the options' own where None."""
+    free: int | None = None
+    """How many more servers of it fit at the moment; None where nobody knows."""
+    price: float | None = None
+    """Units for an hour, without options; None where nobody counts."""
 
     def value(self, option: Option) -> str:
         """Return what the option's field holds when the form opens."""
@@ -97,14 +105,22 @@ class FormPlan:
 
     def _card(self, profile: Profile) -> CardPlan:
         questions = tuple(Question(option, self.posted_name(profile.name, option.name)) for option in profile.options)
-        return CardPlan(profile, _facts(profile), questions)
+        lacking = tuple(lack.text for lack in features.lacking(profile, self.capabilities.backend) if lack.for_people)
+        return CardPlan(profile, _facts(profile), questions, lacking)
 
     def posted_name(self, profile: str, option: str) -> str:
         """Return the name of an option's field."""
         shared = len(self._owners.get(option, ())) > 1
         return f"{PREFIX}{option}{OWNER}{profile}" if shared else f"{PREFIX}{option}"
 
-    def for_person(self, person: Person, last: object = None, now: datetime | None = None) -> Form:
+    def for_person(
+        self,
+        person: Person,
+        last: object = None,
+        now: datetime | None = None,
+        free: FreePlaces = NOTHING_KNOWN,
+        prices: Mapping[str, float] | None = None,
+    ) -> Form:
         """Return the form as a person meets it.
 
         ``last`` are the user options of her last start, or what a link asks for. What of them does not exist
@@ -126,6 +142,8 @@ class FormPlan:
                     reasons[plan.profile.name],
                     plan.profile.name == checked,
                     _still_accepted(plan.profile, values) if plan.profile.name == wanted else None,
+                    free.of(plan.profile.name),
+                    (prices or {}).get(plan.profile.name),
                 )
                 for plan in plans
                 if plan.profile.name in reasons

@@ -29,6 +29,10 @@ class FreePlaces:
         return min(known, default=None)
 
 
+NOTHING_KNOWN = FreePlaces()
+"""Of a site that declares no places."""
+
+
 def free_places(
     profiles: Iterable[Profile],
     places: Mapping[str, int],

@@ -23,10 +23,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..contracts.admission import StartKey
 from ..contracts.server_record import Resources, ServerRecord
+from ..profiles.catalogue import Profile
 from ..settings.quotas import Tariff
 from ..storage import Database
 from .budgets import Account
-from .pricing import MIB, Usage, by_day, rate, tariff_on, use
+from .pricing import HOUR, MIB, Usage, by_day, rate, tariff_on, to_hours, use
 from .tables import CLOSED, DROPPED, PLACE, RUNNING, ByDay, ByProfile, Interval, Live, Member
 from .windows import local_day
 
@@ -73,6 +74,14 @@ class Prices:
     def rate_at(self, resources: Resources, moment: datetime) -> int:
         """Return what a server costs at a moment, in millionths of a unit per hour."""
         return rate(resources, tariff_on(local_day(moment, self.zone), self.tariffs))
+
+    def by_profile(self, profiles: Iterable[Profile], moment: datetime) -> dict[str, float]:
+        """Return the units for an hour of each profile's server as the catalogue has it, without options."""
+        return {
+            profile.name: to_hours("units", self.rate_at(profile.resources.counted(), moment) * HOUR)
+            for profile in profiles
+            if not profile.abstract
+        }
 
     def least(self, resources: Resources, length: timedelta, moment: datetime) -> Usage:
         """Return what a server uses in ``length`` at the price of a moment."""

@@ -125,7 +125,8 @@ class UsageHandler(ApiHandler):
             found = await overview(service.reader, account, person, service.now(), asked_days(self))
         else:
             raise forbidden()
-        return report(found, service.ledger.hub, self.language)
+        prices = service.ledger.prices.by_profile(service.settings.profiles, service.now())
+        return report(found, service.ledger.hub, self.language, prices)
 
 
 class ExportHandler(UsageHandler):

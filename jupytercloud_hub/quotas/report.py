@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -78,6 +78,7 @@ class UsageReport(Model):
     budgets: tuple[BudgetView, ...]
     days: tuple[DayView, ...]
     running: tuple[RunningView, ...]
+    prices: dict[str, float] = Field(description="Units for an hour of a server, by profile, today and as catalogued.")
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ async def overview(reader: Reader, account: Account, person: Person | None, now:
     return Overview(account, now, first, last, standings, used, running)
 
 
-def report(found: Overview, hub: str, language: Language) -> UsageReport:
+def report(found: Overview, hub: str, language: Language, prices: Mapping[str, float]) -> UsageReport:
     """Return an overview as programs read it."""
     return UsageReport(
         hub=hub,
@@ -130,6 +131,7 @@ def report(found: Overview, hub: str, language: Language) -> UsageReport:
         budgets=tuple(budget_view(standing, language) for standing in found.standings),
         days=tuple(day_view(each) for each in found.days),
         running=tuple(running_view(interval) for interval in found.running),
+        prices=dict(prices),
     )
 
 

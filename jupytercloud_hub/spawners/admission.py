@@ -17,7 +17,7 @@ from ..contracts.admission import (
     Release,
     Reserve,
 )
-from ..contracts.budget_left import USAGE_PATH, BudgetLeft, BudgetsLeft
+from ..contracts.budget_left import USAGE_PATH, BudgetsLeft
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, httpx.AsyncClient]] = WeakKeyDictionary()
@@ -53,8 +53,8 @@ class Admission:
         except ValidationError as error:
             raise NoAnswerError(f"{message.action}: an answer of another shape ({error.error_count()})") from None
 
-    async def budgets(self, username: str, language: str) -> tuple[BudgetLeft, ...]:
-        """Return where a person's budgets stand. Raises `NoAnswerError` after the timeout at the latest."""
+    async def budgets(self, username: str, language: str) -> BudgetsLeft:
+        """Return where a person's budgets stand, and prices. Raises `NoAnswerError` after the timeout at the latest."""
         address = f"{self._base}/{USAGE_PATH}"
         headers = {**self._headers, "Accept-Language": language}
         client = self._client()
@@ -63,7 +63,7 @@ class Admission:
                 answer = await client.get(address, params={"user": username, "days": 1}, headers=headers)
             if answer.status_code != httpx.codes.OK:
                 raise NoAnswerError(f"usage: HTTP {answer.status_code}")
-            return BudgetsLeft.model_validate_json(answer.content).budgets
+            return BudgetsLeft.model_validate_json(answer.content)
         except TimeoutError:
             raise NoAnswerError(f"usage: no answer within {self._timeout:g} s") from None
         except (httpx.HTTPError, ValidationError) as error:

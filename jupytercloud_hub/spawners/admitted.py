@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from jupyterhub.utils import maybe_future
 from traitlets import Enum, Unicode
 
 from ..contracts.admission import AdmissionAnswer, Confirm, Release, Reserve, StartKey
-from ..contracts.budget_left import BudgetLeft
+from ..contracts.budget_left import BudgetsLeft
 from ..contracts.text import Text
 from .admission import Admission, NoAnswerError
 from .choice import ChoiceMixin
+from .form import NOTHING_COUNTED
 from .refusal import StartRefused
 
 
@@ -90,15 +90,15 @@ class AdmissionMixin(ChoiceMixin):
     async def until_it_answers(self, where: Any) -> None:
         """Wait for a server that was started, where the backend sees sooner than JupyterHub why it fails."""
 
-    async def budgets(self) -> Sequence[BudgetLeft]:
+    async def budgets_left(self) -> BudgetsLeft:
         """Ask the quota service where her budgets stand; a form without it is better than one that waits."""
         if not self.quota_url:
-            return ()
+            return NOTHING_COUNTED
         try:
             return await self._admission.budgets(self.user.name, self.language)
         except NoAnswerError as error:
             self.log.warning("Quota service, %s: the form of %s goes without it", error, self.user.name)
-            return ()
+            return NOTHING_COUNTED
 
     def say(self, text: Text | str, percent: int) -> None:
         """Tell the person who waits what is being done; shown by who adds a progress log."""

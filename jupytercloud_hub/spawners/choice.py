@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,17 +13,18 @@ from pydantic import TypeAdapter
 from traitlets import Dict, Instance, List, Unicode, Union, default
 from traitlets.config import Configurable
 
-from ..contracts.budget_left import BudgetLeft
+from ..contracts.budget_left import BudgetsLeft
 from ..contracts.person import Person
 from ..contracts.server_record import ServerRecord
 from ..contracts.text import Language, Text
 from ..profiles.catalogue import Catalogue, Profile, Profiles
+from ..profiles.places import NOTHING_KNOWN, FreePlaces, free_places
 from ..profiles.refusal import Refused
 from ..profiles.resolve import Resolved, resolve
 from ..profiles.resources import Capabilities
 from ..web.hub_pages import request_language
 from ..web.i18n import render
-from .form import FormPage
+from .form import NOTHING_COUNTED, FormPage
 from .refusal import StartRefused
 
 
@@ -91,6 +92,22 @@ class ChoiceMixin(_Base):
 
         A profile that asks for another type, or for more, is shown greyed with the reason, and refused
         whatever way it is asked for. Example: ``{"a100": 4, "a100-1g.5gb": 7}``.
+        """,
+    ).tag(config=True)
+
+    places = Dict(
+        help="""
+        How many servers can run at once, by profile; ``"*"`` for all of them together.
+
+        The form says how many places are free; nothing is refused. Example: ``{"*": 40, "big": 2}``.
+        """,
+    ).tag(config=True)
+
+    gpus_in_all = Dict(
+        help="""
+        All GPUs of this site by type, where the number is known: the form then says how many places are free.
+
+        Example: ``{"a100": 8}``.
         """,
     ).tag(config=True)
 
@@ -162,12 +179,25 @@ class ChoiceMixin(_Base):
         """Return the form, with a link's wishes or the last choice filled in."""
         last = self._prefill or self.user_options
         self._prefill = None
-        language, budgets = self.language, await self.budgets()
-        return self.form_page.render(self.person, language, last, self.now(), budgets)
+        language, left = self.language, await self.budgets_left()
+        return self.form_page.render(self.person, language, last, self.now(), left, self.free_places())
 
-    async def budgets(self) -> Sequence[BudgetLeft]:
-        """Return where her budgets stand, as far as it is known."""
-        return ()
+    def free_places(self) -> FreePlaces:
+        """Return how many more servers fit at this site, as far as the operator declared what there is."""
+        if not self.places and not self.gpus_in_all:
+            return NOTHING_KNOWN
+        users = self.user.settings.get("users", {})  # all that the hub has in memory: every running server's owner
+        running = [
+            getattr(spawner, "_record", None)
+            for user in list(users.values())
+            for spawner in list(user.spawners.values())
+            if spawner.active
+        ]
+        return free_places(self.catalogue, self.places, self.gpus_in_all, running)
+
+    async def budgets_left(self) -> BudgetsLeft:
+        """Return where her budgets stand and what servers cost, as far as it is known."""
+        return NOTHING_COUNTED
 
     @default("options_from_form")
     def _default_options_from_form(self) -> Callable[..., dict[str, Any]]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from functools import cache, partial
 from importlib import resources
 
 from markupsafe import Markup
 
-from ..contracts.budget_left import BudgetLeft
+from ..contracts.budget_left import BudgetsLeft
 from ..contracts.person import Person
 from ..contracts.text import Language, Text
 from ..profiles.catalogue import Catalogue
 from ..profiles.form import Card, FormPlan
+from ..profiles.places import NOTHING_KNOWN, FreePlaces
 from ..profiles.resources import Capabilities
 from ..web.templating import render_template
 
 FORM = "profiles/form.html"
 CARD = "profiles/card.html"
+NOTHING_COUNTED = BudgetsLeft()
+"""Of a site without quotas, or whose quota service is away."""
 
 
 @cache
@@ -34,7 +36,7 @@ class FormPage:
     def __init__(self, catalogue: Catalogue, capabilities: Capabilities, contact: str = "") -> None:
         self.plan = FormPlan(catalogue, capabilities)
         self.contact = contact
-        self._cards: dict[tuple[Language, str, bool, Text | None], Markup] = {}
+        self._cards: dict[tuple[Language, str, bool, Text | None, int | None, float | None], Markup] = {}
 
     def render(
         self,
@@ -42,13 +44,14 @@ class FormPage:
         language: Language,
         last: object = None,
         now: datetime | None = None,
-        budgets: Sequence[BudgetLeft] = (),
+        left: BudgetsLeft = NOTHING_COUNTED,
+        free: FreePlaces = NOTHING_KNOWN,
     ) -> str:
         """Return the inside of JupyterHub's spawn form for a person, in her language.
 
         ``now`` is in the site's time zone, in which days are shown too.
         """
-        form = self.plan.for_person(person, last, now)
+        form = self.plan.for_person(person, last, now, free, left.prices)
         return render_template(
             FORM,
             language,
@@ -56,13 +59,13 @@ class FormPage:
             css=_css(),
             contact=self.contact,
             show=partial(self._card, language),
-            budgets=budgets,
+            budgets=left.budgets,
             zone=str(now.tzinfo) if now else "Europe/Paris",
         )
 
     def _card(self, language: Language, card: Card) -> Markup:
         """Return one profile's part; all but the one with her own last answers are the same for many people."""
-        key = (language, card.plan.profile.name, card.checked, card.refusal)
+        key = (language, card.plan.profile.name, card.checked, card.refusal, card.free, card.price)
         if card.values is None and key in self._cards:
             return self._cards[key]
         html = Markup(render_template(CARD, language, card=card))  # noqa: S704 - escaped by the template

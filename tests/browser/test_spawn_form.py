@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 from traitlets.config import Config
 
 from jupytercloud_hub import configure
+from jupytercloud_hub.contracts.admission import AdmissionAnswer
+from jupytercloud_hub.spawners import admitted
+from jupytercloud_hub.spawners.admission import Admission
 from jupytercloud_hub.web.hub_pages import hub_handlers
-from tests.support import CACHE
-from tests.support.chromium import prepare
+from tests.support.admission import Quotas
 from tests.support.hub import TableAuthenticator, TestHub, start_hub, stop_hub
 
 pytestmark = pytest.mark.browser
@@ -23,7 +26,7 @@ PEOPLE = {
 }
 SETTINGS = """
 site: {name: grenoble, title: Grenoble, url: "http://127.0.0.1:{port}/grenoble/", contact: aide@grenoble.example}
-spawner: {backend: local}
+spawner: {backend: local, places: {"*": 30, pycoa: 12, lab: 0}}
 profiles:
   - name: pycoa
     default: true
@@ -78,24 +81,27 @@ class People(TableAuthenticator):
 
 
 @pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[TestHub]:
+async def quotas() -> AsyncIterator[Quotas]:
+    service = Quotas()
+    yield service
+    service.server.stop()
+    await service.server.close_all_connections()
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, quotas: Quotas, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TestHub]:
+    monkeypatch.setattr(admitted, "Admission", partial(Admission, timeout=30))  # a machine that is busy answers late
     settings = tmp_path / "jupytercloud.yaml"
     settings.write_text(SETTINGS.replace("{root}", str(Path(__file__).parents[2])).replace("{port}", "8000"))
     config = Config()
     configure(config, settings)
     config.JupyterHub.authenticator_class = People
+    config.ProfileMixin.quota_url = quotas.url
+    config.ProfileMixin.quota_token = "hub-token"
     del config.JupyterHub["public_url"]
     app = await start_hub(config, PEOPLE, tmp_path)
     yield app
     await stop_hub(app)
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(prepare(CACHE / "chromium")))
-        yield browser
-        await browser.close()
 
 
 async def visit(browser: Browser, hub: TestHub, name: str, **options: Any) -> Page:
@@ -110,7 +116,7 @@ async def visit(browser: Browser, hub: TestHub, name: str, **options: Any) -> Pa
 
 
 async def until(so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while not so():
             await asyncio.sleep(0.05)
 
@@ -119,11 +125,33 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
 DESKTOP = {"viewport": {"width": 1200, "height": 900}}
 
 
-@pytest.mark.parametrize("language", ["fr", "en"])
-@pytest.mark.parametrize(("size", "shape"), [("desktop", DESKTOP), ("phone", PHONE)])
+EVERYWHERE = [
+    pytest.param(size, shape, language, id=f"{size}-{language}")
+    for size, shape in (("desktop", DESKTOP), ("phone", PHONE))
+    for language in ("fr", "en")
+]
+SPENT = {
+    "title": "Budget des étudiants",
+    "measure": "units",
+    "hard": True,
+    "limit": 20,
+    "left": 0,
+    "resets": "2026-12-01T00:00:00+01:00",
+}
+
+
+@pytest.mark.parametrize(("size", "shape", "language"), EVERYWHERE)
 async def test_form_fits_the_screen_and_speaks_the_language(
-    browser: Browser, hub: TestHub, images: Path, language: str, size: str, shape: dict[str, Any]
+    browser: Browser,
+    hub: TestHub,
+    quotas: Quotas,
+    look: Callable[..., Any],
+    size: str,
+    shape: dict[str, Any],
+    language: str,
 ) -> None:
+    quotas.budgets = [{**SPENT, "left": 7.25}]
+    quotas.prices = {"pycoa": 1, "lab": 2.5, "calcul": 16}
     page = await visit(browser, hub, "bob", locale=language, **shape)
     await expect(page.locator("legend")).to_have_text("Choisir un profil" if language == "fr" else "Choose a profile")
     await expect(page.locator("#jc-pycoa")).to_be_checked()
@@ -132,8 +160,32 @@ async def test_form_fits_the_screen_and_speaks_the_language(
     await expect(page.locator("#jc-lab-size")).to_be_hidden()
     await page.locator("label[for=jc-lab]").click()
     await expect(page.locator("#jc-lab-size")).to_be_visible()
-    assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    await page.screenshot(path=images / f"form-{size}-{language}.png", full_page=True)
+    free = {"fr": ("12 places libres", "aucune place libre"), "en": ("12 free places", "no free place")}[language]
+    await expect(page.locator("#jc-about-pycoa")).to_contain_text(free[0])
+    await expect(page.locator("#jc-about-lab")).to_contain_text(free[1])
+    price = "2,5 unités par heure" if language == "fr" else "2.5 units an hour"
+    await expect(page.locator("#jc-about-lab")).to_contain_text(price)
+    await look(page, f"form-{size}-{language}")
+
+
+@pytest.mark.parametrize(("size", "shape", "language"), EVERYWHERE)
+async def test_a_budget_that_is_used_up_is_said_on_the_form_and_at_the_start(
+    browser: Browser,
+    hub: TestHub,
+    quotas: Quotas,
+    look: Callable[..., Any],
+    size: str,
+    shape: dict[str, Any],
+    language: str,
+) -> None:
+    quotas.budgets = [SPENT]
+    quotas.answer = AdmissionAnswer(verdict="refused", message="0 / 20 → 2026-12-01")
+    page = await visit(browser, hub, "bob", locale=language, **shape)
+    said = "Il est épuisé" if language == "fr" else "It is used up"
+    await expect(page.locator(".jc-budgets .jc-why")).to_contain_text(said)
+    await page.click("#start-server")
+    await expect(page.locator("[role=alert]")).to_contain_text("0 / 20 → 2026-12-01")
+    await look(page, f"form-over-budget-{size}-{language}")
 
 
 async def test_profile_is_chosen_and_started_by_keyboard_alone(browser: Browser, hub: TestHub) -> None:

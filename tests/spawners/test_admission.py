@@ -2,72 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from functools import partial
 from typing import Any
 
 import pytest
-from tornado.httpserver import HTTPServer
-from tornado.testing import bind_unused_port
-from tornado.web import Application, RequestHandler
 
-from jupytercloud_hub.contracts.admission import AdmissionAnswer, Refusal, Reserve, admission_request
+from jupytercloud_hub.contracts.admission import AdmissionAnswer, Refusal
 from jupytercloud_hub.spawners import admitted
 from jupytercloud_hub.spawners.admission import Admission
+from tests.support.admission import Quotas
 from tests.support.hub import Visitor, text_of
 
 from .test_local import rest, settled, start
 
-ADMITTED = AdmissionAnswer(verdict="admitted", expires=datetime.now(UTC) + timedelta(minutes=5))
 REFUSED = AdmissionAnswer(
     verdict="refused",
     message="Votre budget du mois est épuisé : 100 % utilisés.",
     refusal=Refusal(rule="month", account="person", name="amelie", measure="units", limit=10, used=10, asked=1),
 )
-
-
-class Quotas:
-    """A quota service that answers what a test wants."""
-
-    def __init__(self) -> None:
-        self.heard: list[Any] = []
-        self.asked: list[tuple[str, str]] = []
-        self.budgets: list[dict[str, Any]] = []
-        self.tokens: set[str] = set()
-        self.answer = ADMITTED
-        self.delay = 0.0
-        self.status = 200
-        sock, port = bind_unused_port()
-        outer = self
-
-        class Handler(RequestHandler):
-            async def post(self) -> None:
-                message = admission_request.validate_json(self.request.body)
-                outer.heard.append(message)
-                outer.tokens.add(self.request.headers["Authorization"])
-                await asyncio.sleep(outer.delay)
-                self.set_status(outer.status)
-                if isinstance(message, Reserve):
-                    self.write(outer.answer.model_dump_json())
-                else:
-                    self.write(AdmissionAnswer(verdict=f"{message.action}ed".replace("ee", "e")).model_dump_json())
-
-        class Usage(RequestHandler):
-            async def get(self) -> None:
-                outer.asked.append((self.get_query_argument("user"), self.request.headers["Accept-Language"]))
-                outer.tokens.add(self.request.headers["Authorization"])
-                await asyncio.sleep(outer.delay)
-                self.set_status(outer.status)
-                self.write({"name": "more than the form reads", "budgets": outer.budgets})
-
-        prefix = "/services/quotas/api/v1"
-        self.server = HTTPServer(Application([(f"{prefix}/admission", Handler), (f"{prefix}/usage", Usage)]))
-        self.server.add_socket(sock)
-        self.url = f"http://127.0.0.1:{port}/services/quotas/"
-
-    @property
-    def actions(self) -> list[str]:
-        return [message.action for message in self.heard]
 
 
 @pytest.fixture
@@ -182,12 +135,15 @@ BUDGET = {
 
 
 async def test_form_says_what_is_left_of_the_budget(hub: Any, quotas: Quotas) -> None:
+    quotas.prices = {"lab": 2.5, "physics": 0}
     quotas.budgets = [BUDGET, {**BUDGET, "title": "GPU", "measure": "gpu_hours", "left": -1}]
     app = await hub()
     async with Visitor(app, "fr") as visitor:
         await visitor.log_in("amelie")
         page = text_of((await visitor.get("spawn")).text)
     assert "Budget des étudiants Il reste 7,2 unités sur 20. Davantage à partir du 1 décembre 2026." in page
+    assert "2,5 unités par heure" in page
+    assert "ne coûte pas d’unités" in page
     assert "Il reste 0 heures-GPU sur 20. Davantage à partir du 1 décembre 2026. Il est épuisé" in page
     assert quotas.asked == [("amelie", "fr")]
     assert quotas.tokens == {"token hub-token"}
