@@ -57,6 +57,10 @@ class Heartbeat(Model):
     """Servers that run."""
     profiles: Annotated[tuple[Name, ...], Field(max_length=500)] | None = None
     """Profiles that the site offers; None: not told."""
+    gpu_profiles: Annotated[tuple[Name, ...], Field(max_length=500)] = ()
+    """Those of ``profiles`` that hold a GPU."""
+    titles: Annotated[dict[Name, Localized], Field(max_length=500)] = {}
+    """What people read for a profile's name."""
     free: Annotated[dict[Name, Annotated[int, Field(ge=0, le=10_000_000)]], Field(max_length=500)] = {}
     """Free places by profile, ``"*"`` for the whole site; a profile that is missing has no known limit."""
     gpus: Annotated[dict[Name, Annotated[int, Field(ge=0, le=1_000_000)]], Field(max_length=100)] = {}
@@ -69,6 +73,8 @@ class Heartbeat(Model):
     """Versions by package: ``jupyterhub``, ``jupytercloud-hub``."""
     servers: Annotated[tuple[RunningServer, ...], Field(max_length=2000)] | None = None
     """Who runs what, where the site shares it; None: not shared."""
+    asks_limits: bool = False
+    """The site wants to be told of the limits over all sites, and of what its own people run elsewhere."""
 
     @property
     def full(self) -> bool:

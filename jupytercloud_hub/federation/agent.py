@@ -22,13 +22,13 @@ from ..contracts.model import Model
 from ..contracts.person import Person
 from ..contracts.server_record import ServerRecord
 from ..hubapi import HubApi, HubApiError
-from ..profiles.places import free_places
 from ..profiles.catalogue import Profile
+from ..profiles.places import free_places
 from ..settings import Settings
 from ..settings.configure.names import AGENT
 from ..settings.federation import PortalLink
-from ..storage.limits_file import forget_limits, write_limits
 from ..settings.spawner import SpawnerSettings
+from ..storage.limits_file import forget_limits, write_limits
 from ..web.context import ServiceContext
 from ..web.service import Now, Service, utc_now
 from . import signing

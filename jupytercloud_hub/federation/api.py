@@ -307,7 +307,10 @@ class HeartbeatsApi(FederationApi):
             ) from None
         self.service.metrics.heartbeats.labels("accepted").inc()
         known = self.service.board.known[heartbeat.site]
-        self.write_model(HeartbeatAnswer(state=known.shown.state.value, reason=self.say(known.shown.reason)))
+        tells = heartbeat.asks_limits and heartbeat.servers is not None and self.service.federation.tell_limits
+        limits = self.service.board.limits_for(heartbeat.site) if tells else None
+        reason = self.say(known.shown.reason)
+        self.write_model(HeartbeatAnswer(state=known.shown.state.value, reason=reason, limits=limits))
 
     async def _proved(self) -> Heartbeat:
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")

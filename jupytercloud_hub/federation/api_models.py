@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, ConfigDict, Field, WithJsonSchema
 
 from ..contracts.heartbeat import Notice
+from ..contracts.limits import LimitsTold
 from ..contracts.model import Model
 from ..contracts.text import Localized
 from ..contracts.units import Duration
@@ -187,7 +188,7 @@ class Explanation(Model):
     user: str
     """The portal's name of the person."""
     outcome: str
-    """go, other-site, choose, not-allowed, unknown-site, no-profile, away or none-left."""
+    """go, other-site, choose, not-allowed, unknown-site, no-profile, limited, away or none-left."""
     site: str | None
     """The site decided on."""
     home: str | None
@@ -260,6 +261,8 @@ class HeartbeatAnswer(Model):
     """The site's state."""
     reason: str
     """What was found."""
+    limits: LimitsTold | None = None
+    """The limits over all sites, where the site asked for them and the portal tells them."""
 
 
 class AuditEntry(Model):

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..contracts.heartbeat import Heartbeat
+from ..contracts.limits import LimitsTold
 from ..contracts.text import Localized
 from ..settings.federation import FederationSettings, FederationSite
 from . import health as rules_of_health
+from . import limits
 from .health import Health, Order, ProbeResult, Standing
-from .model import Failure, SiteState, SiteView
+from .model import Failure, Held, SiteState, SiteView
 from .registry import Transition
 
 
@@ -45,6 +47,7 @@ class Board:
         self._on_step = on_step
         self.known: dict[str, Known] = {site.name: Known(site) for site in settings.sites}
         self._views: dict[str, SiteView] | None = None
+        self._servers: dict[str, list[tuple[Heartbeat, int]]] | None = None
         self.open: dict[str, str] = {}
         """Name → URL of the sites that people can be sent to: all that the shortest way through the portal reads."""
 
@@ -66,6 +69,7 @@ class Board:
                 moved = known.site.url != site.url or known.site.probe_url != site.probe_url
                 self.known[site.name] = Known(site, registered=True) if moved else known
                 self.known[site.name].site = site
+        self._servers = None
         self.refresh()
 
     def probed(self, name: str, result: ProbeResult) -> Health | None:
@@ -91,8 +95,28 @@ class Board:
         if known.heartbeat is not None and heartbeat.sent < known.heartbeat.sent:
             return False  # an older one that was late
         known.heartbeat = heartbeat
+        self._servers = None
         self.refresh()
         return rules_of_health.worth_a_look(known.health, heartbeat)
+
+    def held(self, person: str | None) -> tuple[Held, ...]:
+        """Return the servers of a person at all sites that share them, stale ones marked; none without identifier."""
+        if person is None:
+            return ()
+        if self._servers is None:
+            self._servers = limits.by_person(known.heartbeat for known in self.known.values() if known.heartbeat)
+        return limits.held(self._servers.get(person, ()), self._now(), self._settings.health.heartbeat_expires)
+
+    def limits_for(self, site: str) -> LimitsTold:
+        """Return what a site is told of the limits over all sites."""
+        return limits.told_to(
+            site,
+            self._settings.limits,
+            [known.heartbeat for known in self.known.values() if known.heartbeat],
+            {name: view.title for name, view in self.views.items()},
+            self._now(),
+            self._settings.health.heartbeat_expires,
+        )
 
     def ordered(self, orders: Mapping[str, tuple[Order, ...]]) -> None:
         """Take in what operators ordered, all of it."""
@@ -143,4 +167,6 @@ class Board:
             partners=tuple(failover.partners),
             message=notice.message if notice else None,
             until=notice.until if notice else None,
+            gpu_profiles=frozenset(beat.gpu_profiles) if beat else frozenset(),
+            titles=dict(known.heartbeat.titles) if known.heartbeat else {},
         )

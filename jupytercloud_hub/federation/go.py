@@ -15,6 +15,7 @@ from ..contracts.text import Text
 from ..web.errors import PublicError
 from ..web.handlers import PageHandler
 from .model import Decision, Outcome, SiteView
+from .pages import mine
 from .route_cookie import KEPT, NAME
 from .service import FederationService
 from .words import ADVICE, TITLES
@@ -163,6 +164,7 @@ class GoHandler(PageHandler):
             stay=go + link.without_profile().target(),
             choices=[(views[name], go + link.at(name).target()) for name in decision.choices if name in views],
             others=[(views[name], why) for name, why in decision.others.items() if name in views],
+            held=mine(self.service, decision.held),
             location=lambda view: site_location(view.url, link),
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from ..contracts.heartbeat import RunningServer
 from ..contracts.text import Localized, Text
 
 
@@ -61,6 +62,12 @@ class SiteView:
     partners: tuple[str, ...] = ()
     message: Localized | None = None
     until: datetime | None = None
+    gpu_profiles: frozenset[str] = frozenset()
+    titles: Mapping[str, Localized] = field(default_factory=dict)
+
+    def profile_title(self, profile: str) -> Localized:
+        """What people read for a profile's name here."""
+        return self.titles.get(profile) or Localized(profile)
 
     def offers(self, profile: str) -> bool:
         """Whether the profile is, or may be, offered here."""
@@ -77,6 +84,16 @@ class SiteView:
         return max((self.weight if room is None else float(room)) * self.ramp, 0.0)
 
 
+@dataclass(frozen=True)
+class Held:
+    """A server that a person has at a site, as the site told it at ``known``; a stale one may be gone."""
+
+    site: str
+    server: RunningServer
+    known: datetime
+    stale: bool = False
+
+
 class Outcome(StrEnum):
     """What becomes of a request; ``status`` of the page that is not a redirect."""
 
@@ -86,6 +103,7 @@ class Outcome(StrEnum):
     NOT_ALLOWED = "not-allowed"
     UNKNOWN_SITE = "unknown-site"
     NO_PROFILE = "no-profile"
+    LIMITED = "limited"
     AWAY = "away"
     NONE_LEFT = "none-left"
 
@@ -102,6 +120,7 @@ _STATUS = {
     Outcome.NOT_ALLOWED: 403,
     Outcome.UNKNOWN_SITE: 404,
     Outcome.NO_PROFILE: 404,
+    Outcome.LIMITED: 409,
     Outcome.AWAY: 503,
     Outcome.NONE_LEFT: 503,
 }
@@ -113,7 +132,8 @@ class Decision:
 
     ``site`` is the site decided on: to go to (GO), offered (OTHER_SITE) or waited for (AWAY). ``choices`` are sites
     to choose from on a page, best first. ``sets_home`` asks the caller to make ``site`` the home site;
-    ``open`` are the sites that the rules allow and that are up.
+    ``open`` are the sites that the rules allow and that are up. ``held`` are the servers at other sites for which a
+    limit over all sites (LIMITED) lets no further one be started.
     """
 
     outcome: Outcome
@@ -124,3 +144,4 @@ class Decision:
     sets_home: bool = False
     home: str | None = None
     open: frozenset[str] = frozenset()
+    held: tuple[Held, ...] = ()

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tornado import web
 
 from ..contracts.heartbeat import RunningServer
+from ..contracts.limits import SharedLimit
 from ..contracts.links import GoLink
-from ..contracts.text import Text
+from ..contracts.text import Localized, Text
 from ..web.errors import PublicError
 from ..web.handlers import PageHandler
 from . import homes
 from .board import Known
-from .health import fresh
 from .history import Day, days, share
 from .link_builder import LinkWish, build
-from .model import Decision, Outcome, SiteView
+from .model import Decision, Held, Outcome, SiteView
 from .service import FederationService
 from .words import LOOKS, STATES
 
@@ -52,7 +53,29 @@ class Mine:
     """A server of the person who looks, as its site told it (only where the site shares this)."""
 
     view: SiteView
-    server: RunningServer
+    held: Held
+    age: timedelta
+    """How old this knowledge is."""
+
+    @property
+    def server(self) -> RunningServer:
+        """The server."""
+        return self.held.server
+
+    @property
+    def profile(self) -> Localized | None:
+        """What people read for its profile; None where it has none."""
+        return self.view.profile_title(self.server.profile) if self.server.profile else None
+
+
+@dataclass(frozen=True)
+class LimitShown:
+    """A limit over all sites as the portal's page tells it: how many of her servers it counts now."""
+
+    limit: SharedLimit
+    count: int
+    stale: int
+    """Servers that it would count, at sites that are silent now: they are not counted."""
 
 
 class FederationPage(PageHandler):
@@ -73,19 +96,23 @@ class FederationPage(PageHandler):
         return [name for name, one in known.items() if self.person.admin or names & set(one.site.operators)]
 
 
+def mine(service: FederationService, held: Iterable[Held]) -> list[Mine]:
+    """Return servers as pages show them."""
+    views, now = service.board.views, service.now()
+    return [Mine(views[one.site], one, max(now - one.known, timedelta(0))) for one in held if one.site in views]
+
+
 class PortalPage(FederationPage):
     """``/``: where my files are, which of my servers run, and how every site is."""
 
-    def mine(self) -> list[Mine]:
-        """Return her servers at all sites, by the identifier that is the same everywhere."""
-        board, now, health = self.service.board, self.service.now(), self.service.federation.health
-        beats = [(board.views[name], known.heartbeat) for name, known in board.known.items() if name in board.views]
+    def limits(self, mine: list[Mine]) -> list[LimitShown]:
+        """Return the limits over all sites, with what they count of her servers."""
         return [
-            Mine(view, server)
-            for view, beat in beats
-            if beat is not None and fresh(beat, now, health)
-            for server in beat.servers or ()
-            if self.person.person and server.person == self.person.person
+            LimitShown(
+                limit, len([one for one in counted if not one.stale]), len([one for one in counted if one.stale])
+            )
+            for limit in self.service.federation.limits
+            for counted in [[one.held for one in mine if limit.counts(one.server.profile, one.server.gpu > 0)]]
         ]
 
     @web.authenticated
@@ -102,6 +129,7 @@ class PortalPage(FederationPage):
                 Text("The sites themselves work: if you know yours, go there directly."),
             ) from error
         views = self.service.board.views
+        own = mine(self.service, self.service.board.held(self.person.person))
         target = decision.site if decision.site in views else None
         self.render_page(
             "federation/portal.html",
@@ -110,7 +138,8 @@ class PortalPage(FederationPage):
             going=decision.outcome is Outcome.GO,
             target=Shown.of(views[target], self.service.board.known[target]) if target else None,
             sites=self.shown(decision),
-            mine=self.mine(),
+            mine=own,
+            limits=self.limits(own),
             operates=bool(self.operated()),
             go=self.service.go_prefix,
         )

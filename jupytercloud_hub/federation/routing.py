@@ -1,20 +1,24 @@
 """Decides where a person is sent. Pure: the same person, link, home site and snapshot give the same decision.
 
 The order: what the rules allow · a site asked for by name · the home site, or its failover · sites that offer the
-profile and have room · preference by rule · weighted rendezvous hashing. What is not here: finding out the
-states of sites (`health`), keeping home sites (`homes`), pages (`pages`).
+profile and have room · preference by rule · weighted rendezvous hashing. A link that names a profile is then held
+against the limits over all sites. What is not here: finding out the states of sites (`health`), keeping home sites
+(`homes`), pages (`pages`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from ..contracts.limits import SharedLimit
 from ..contracts.links import GoLink
 from ..contracts.person import Person
 from ..contracts.text import Text
 from ..settings.federation import FederationRule
 from . import rendezvous
-from .model import Decision, Failure, Outcome, SiteState, SiteView
+from .limits import exceeded
+from .model import Decision, Failure, Held, Outcome, SiteState, SiteView
 from .rules import Verdict, judge
 
 
@@ -24,10 +28,19 @@ def decide(
     home: str | None,
     sites: Mapping[str, SiteView],
     rules: Sequence[FederationRule],
+    limits: Sequence[SharedLimit] = (),
+    held: Sequence[Held] = (),
 ) -> Decision:
-    """Return where ``person`` goes with ``link``, being at home at ``home`` (None: nowhere yet)."""
+    """Return where ``person`` goes with ``link``, being at home at ``home`` (None: nowhere yet).
+
+    ``held`` are her servers at all sites, as far as the sites share them.
+    """
     verdicts = judge(rules, person, sites)
     choice = _Choice(person, link, home, sites, verdicts)
+    return choice.within(limits, held, _first(choice, link, home))
+
+
+def _first(choice: _Choice, link: GoLink, home: str | None) -> Decision:
     if link.site is not None:
         return choice.named(link.site)
     if not choice.allowed:
@@ -133,6 +146,23 @@ class _Choice:
             reason = Text("No site that is up offers the profile “{profile}” to you.", profile=profile)
             return self.say(outcome, reason)
         return self.say(Outcome.NONE_LEFT, Text("None of the sites open to you can take you now."))
+
+    def within(self, limits: Sequence[SharedLimit], held: Sequence[Held], decision: Decision) -> Decision:
+        """The decision, unless a limit over all sites speaks against one more server of the link's profile."""
+        profile, site = self.link.profile, decision.site
+        if decision.outcome is not Outcome.GO or profile is None or site is None:
+            return decision
+        found = exceeded(limits, profile, profile in self.sites[site].gpu_profiles, held, site)
+        if found is None:
+            return decision
+        limit, counted = found
+        reason = Text(
+            "“{limit}” allows {most} at once over all sites, and you have {count}.",
+            limit=limit.shown,
+            most=limit.most,
+            count=len(counted),
+        )
+        return replace(decision, outcome=Outcome.LIMITED, reason=reason, sets_home=False, held=counted)
 
     def ranked(self) -> list[str]:
         """Sites that can take her with the link's profile, best first."""

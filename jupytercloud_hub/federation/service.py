@@ -147,19 +147,24 @@ class FederationService(Service):
         """Return where a person goes; an ordinary first visit sets her home site."""
         async with asyncio.timeout(DATABASE_SECONDS), self.database.session() as session:
             home = await homes.of(session, person, self.now())
-        decision = decide(person, link, home, self.board.views, self.rules)
+        decision = self._decided(person, link, home)
         if decision.sets_home and decision.site:
             async with asyncio.timeout(DATABASE_SECONDS), self.database.session() as session:
                 home = await homes.set_first(session, person, decision.site, self.now())
             if home != decision.site:  # another request of hers was first
-                decision = decide(person, link, home, self.board.views, self.rules)
+                decision = self._decided(person, link, home)
         return decision
 
     async def explain(self, person: Person, link: GoLink) -> Decision:
         """Return where a person would go, and change nothing."""
         async with asyncio.timeout(DATABASE_SECONDS), self.database.session() as session:
             found = await homes.get(session, person=person.person, username=person.username)
-        return decide(person, link, found.site if found else None, self.board.views, self.rules)
+        return self._decided(person, link, found.site if found else None)
+
+    def _decided(self, person: Person, link: GoLink, home: str | None) -> Decision:
+        limits = self.federation.limits
+        held = self.board.held(person.person) if limits else ()
+        return decide(person, link, home, self.board.views, self.rules, limits, held)
 
     # what runs beside the requests
 

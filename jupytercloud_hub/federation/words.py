@@ -34,6 +34,7 @@ TITLES: dict[Outcome, Text] = {
     Outcome.NOT_ALLOWED: Text("This is not open to you"),
     Outcome.UNKNOWN_SITE: Text("There is no such site"),
     Outcome.NO_PROFILE: Text("No site offers this profile to you"),
+    Outcome.LIMITED: Text("You already have what is allowed over all sites"),
     Outcome.AWAY: Text("The site is away for now"),
     Outcome.NONE_LEFT: Text("No site can take you now"),
 }
@@ -46,6 +47,10 @@ ADVICE: dict[Outcome, Text] = {
     ),
     Outcome.UNKNOWN_SITE: Text("The link may be old or mistyped. Ask whoever gave it to you."),
     Outcome.NO_PROFILE: Text("Open the link without the profile, or ask whoever gave it to you."),
+    Outcome.LIMITED: Text(
+        "Use the server that runs, or stop it and open this link again: a site tells the portal within seconds that it "
+        "has stopped."
+    ),
     Outcome.AWAY: Text("Your files stay where they are. Open the same link again later."),
     Outcome.NONE_LEFT: Text("Open the same link again in a minute."),
 }

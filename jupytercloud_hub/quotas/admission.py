@@ -13,6 +13,7 @@ from ..web.i18n import render
 from .budgets import Refused, Standing, accounts_of, judge, levels_reached
 from .ledger import Ledger, moment_of, seconds_of
 from .pricing import use
+from .shared_limits import SharedLimits
 from .tables import DROPPED, PLACE, RUNNING
 from .usage import Reader
 from .windows import span
@@ -22,11 +23,19 @@ from .words import refusal_text, warning_text
 class Admission:
     """Judges starts against the budgets, and keeps their places in the ledger."""
 
-    def __init__(self, ledger: Ledger, reader: Reader, settings: QuotasSettings, site: SiteSettings) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        reader: Reader,
+        settings: QuotasSettings,
+        site: SiteSettings,
+        shared: SharedLimits | None = None,
+    ) -> None:
         self._ledger = ledger
         self._reader = reader
         self._settings = settings
         self._site = site
+        self._shared = shared
 
     async def answer(self, message: Reserve | Confirm | Release, now: datetime) -> AdmissionAnswer:
         """Return the answer to a message. Raises `PublicError` 400 or 409 for one that can't be followed."""
@@ -63,11 +72,16 @@ class Admission:
             refused = judge(resources, least, standings, holdings)
             if refused:
                 return self._refuse(refused, message.language)
+            elsewhere = await self._shared.judge(session, message, now) if self._shared else None
+            if elsewhere is not None:
+                return elsewhere
             expires = moment_of(seconds_of(now + self._settings.place))
             await self._ledger.open(session, message.key, message.record, accounts, place_until=expires)
         reached = [each for each in standings if levels_reached(each, self._settings.warn_at)]
         warning = max(reached, key=lambda standing: standing.percent, default=None)
         text_of = warning_text(warning, self._site.timezone) if warning else None
+        if text_of is None and self._shared:
+            text_of = self._shared.warning(message, now)
         return AdmissionAnswer(
             verdict="admitted",
             expires=expires,

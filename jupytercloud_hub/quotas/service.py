@@ -23,6 +23,7 @@ from .collector import Collector
 from .ledger import Ledger, Prices
 from .metrics import Metrics
 from .notices import Notices
+from .shared_limits import SharedLimits
 from .store import prune
 from .usage import Reader
 
@@ -66,7 +67,9 @@ class QuotasService(Service):
         await self._database.upgrade()
         self.metrics = Metrics(self.registry)
         self.ledger, self.reader = open_ledger(self.settings, self._database)
-        self.admission = Admission(self.ledger, self.reader, self.quotas, self.settings.site)
+        self.admission = Admission(
+            self.ledger, self.reader, self.quotas, self.settings.site, SharedLimits(self.settings)
+        )
         self._hub = HubApi(self.context.api_url, self.context.api_token)
         self.clock = Clock(self.ledger, self.now)
         self.collector = Collector(

@@ -185,7 +185,7 @@ class Portal:
     async def until(self, **states: str) -> None:
         """Wait until sites are shown in these states."""
         wanted = {name.replace("_", "-"): state for name, state in states.items()}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while any(self.service.board.known[name].shown.state != state for name, state in wanted.items()):
                 await asyncio.sleep(0.02)
 
