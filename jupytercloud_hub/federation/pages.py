@@ -14,6 +14,8 @@ from ..contracts.heartbeat import RunningServer
 from ..contracts.limits import SharedLimit
 from ..contracts.links import GoLink
 from ..contracts.text import Localized, Text
+from ..identity import PRESETS
+from ..settings.auth import AuthSettings
 from ..web.errors import PublicError
 from ..web.handlers import PageHandler
 from . import homes
@@ -102,6 +104,11 @@ def mine(service: FederationService, held: Iterable[Held]) -> list[Mine]:
     return [Mine(views[one.site], one, max(now - one.known, timedelta(0))) for one in held if one.site in views]
 
 
+def known_by_subject(auth: AuthSettings | None) -> bool:
+    """Whether people are known by issuer and ``sub``, which other providers, and often other hubs, do not share."""
+    return auth is not None and (auth.person or PRESETS[auth.preset].person) == "subject"
+
+
 class PortalPage(FederationPage):
     """``/``: where my files are, which of my servers run, and how every site is."""
 
@@ -140,6 +147,7 @@ class PortalPage(FederationPage):
             sites=self.shown(decision),
             mine=own,
             limits=self.limits(own),
+            by_subject=known_by_subject(self.service.settings.auth),
             operates=bool(self.operated()),
             go=self.service.go_prefix,
         )

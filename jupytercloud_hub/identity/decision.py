@@ -253,10 +253,13 @@ class _Run:
         self.steps.append(Text("The username is made by “{rule}”: {username}.", rule=rule, username=username))
         return username
 
-    def _person(self, subject: Subject) -> str:
+    def _person(self, subject: Subject) -> str | None:
+        """None where the identifier did not come: she may work here, and pages say that she is known here only."""
         rule = self.policy.person or PRESETS[self.policy.preset].person
         if rule == "subject":
             return f"{subject.issuer}#{subject.sub}"
+        if self.claims.one(rule) is None:
+            return None
         value, scope = usernames.identifier(self.claims, rule)
         if scope is not None and not self._owns(scope):
             raise self._not_owned(self.claims.shown_name(rule), scope)

@@ -7,6 +7,7 @@ import pytest
 from jupytercloud_hub.contracts.heartbeat import Heartbeat, Notice, RunningServer
 from jupytercloud_hub.federation import homes, store
 from jupytercloud_hub.federation.homes import HomeSite
+from tests.federation.conftest import portal_of, write_portal
 
 FRENCH = {"accept-language": "fr"}
 ENGLISH = {"accept-language": "en"}
@@ -201,3 +202,11 @@ async def test_an_operator_drains_a_site_on_a_page_and_lets_people_in_again(port
     assert wrong.status_code == 400
     await portal.client.post("operate/reims/resume", headers=cookies)
     assert portal.service.board.known["reims"].shown.state == "up"
+
+
+@pytest.mark.parametrize(("person", "told"), [("subject", True), ("voperson_id", False)])
+async def test_a_portal_that_knows_people_by_their_subject_says_what_that_means(tmp_path, sites, person, told):
+    auth = f'\nauth: {{issuer: "https://idp.example/", client_id: x, client_secret: {{env: X}}, person: {person}}}\n'
+    async with portal_of(write_portal(tmp_path, sites, more=auth)) as portal:
+        page = await portal.get("", **ENGLISH)
+        assert ("by their login at its own identity provider" in page.text) is told

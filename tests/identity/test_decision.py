@@ -195,6 +195,11 @@ def test_presets_have_their_own_usernames_and_persons() -> None:
     assert decide(raw, ISSUER, Policy(preset="keycloak")).unwrap().username == "anna"
 
 
+def test_who_has_no_federation_wide_identifier_comes_in_without_one() -> None:
+    raw = {"sub": "S-1", "preferred_username": "anna", "name": "Anna B"}
+    assert decide(raw, ISSUER, Policy(preset="keycloak", person="voperson_id")).unwrap().person is None
+
+
 def test_another_name_of_a_claim_replaces_the_usual_ones() -> None:
     policy = Policy(institutions=RULES, claims={"eppn": ("login_national",)})
     assert decide(claims(), ISSUER, policy).refused
