@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from ..contracts.person import Person
+from ..contracts.seats import seat_of
 from ..contracts.server_record import ServerRecord
 from .rules import Server
 
@@ -29,49 +30,57 @@ class Report:
         return self.reported_at if self.busy else self.active_at
 
 
-def servers_of(
-    user: Mapping[str, Any], reports: Mapping[Start, Report], now: datetime, fresh: timedelta
-) -> list[Server]:
-    """Return the running servers of a user model of the hub's REST API.
+def servers_of(user: Mapping[str, Any]) -> list[Server]:
+    """Return the running servers of a user model of the hub's REST API, as the hub alone knows them.
 
-    Where the extension reported within ``fresh``, its word on the activity counts and not the hub's, whose
-    ``last_activity`` also moves when a forgotten tab asks for news. A server with no start is not running.
+    A server with no start is not running.
     """
+    running = [
+        (name, model)
+        for name, model in (user.get("servers") or {}).items()
+        if model.get("started") and not model.get("stopped")
+    ]
+    if not running:
+        return []
     person = Person.from_hub_user(user)
-    found = []
-    for name, model in (user.get("servers") or {}).items():
-        if not model.get("started") or model.get("stopped"):
-            continue
-        started = parse(model["started"])
-        report = reports.get((person.username, name, started))
-        if report is not None and now - report.reported_at > fresh:
-            report = None
-        last = parse(model["last_activity"]) if model.get("last_activity") else started
-        if report is not None:
-            last = report.last_activity
-        record = ServerRecord.from_state(model.get("state"))
-        resources = record.resources if record else None
-        options = model.get("user_options") or {}
-        profile = record.profile if record else options.get("profile")
-        found.append(
-            Server(
-                user=person.username,
-                name=name,
-                started=started,
-                last_activity=max(last, started),
-                profile=profile if isinstance(profile, str) else None,
-                gpu=resources.gpu if resources else 0,
-                gpu_type=resources.gpu_type if resources else None,
-                cpu=resources.cpu if resources else 0.0,
-                memory=int(resources.memory) if resources else 0,
-                groups=person.groups,
-                organization=person.home_organization,
-                pending=model.get("pending") or (None if model.get("ready") else "unready"),
-                reported=report is not None,
-                busy=report.busy if report else (),
-            )
-        )
-    return found
+    return [_server(user, person, name, model) for name, model in running]
+
+
+def _server(user: Mapping[str, Any], person: Person, name: str, model: Mapping[str, Any]) -> Server:
+    seat = seat_of(user, model.get("state"))
+    started = parse(model["started"])
+    last = parse(model["last_activity"]) if model.get("last_activity") else started
+    record = ServerRecord.from_state(model.get("state"))
+    resources = record.resources if record else None
+    options = model.get("user_options") or {}
+    profile = record.profile if record else options.get("profile")
+    return Server(
+        user=person.username,
+        name=name,
+        started=started,
+        last_activity=max(last, started),
+        profile=profile if isinstance(profile, str) else None,
+        gpu=resources.gpu if resources else 0,
+        gpu_type=resources.gpu_type if resources else None,
+        cpu=resources.cpu if resources else 0.0,
+        memory=int(resources.memory) if resources else 0,
+        groups=person.groups,
+        organization=person.home_organization,
+        event=seat.event,
+        waiting=seat.waiting,
+        pending=model.get("pending") or (None if model.get("ready") else "unready"),
+    )
+
+
+def reported(server: Server, report: Report | None, now: datetime, fresh: timedelta) -> Server:
+    """Return the server with what its extension said of its activity, where that is not older than ``fresh``.
+
+    Then its word counts and not the hub's, whose ``last_activity`` also moves when a forgotten tab asks for news.
+    """
+    if report is None or now - report.reported_at > fresh:
+        return server
+    last = max(report.last_activity, server.started)
+    return replace(server, last_activity=last, reported=True, busy=report.busy)
 
 
 def parse(value: str) -> datetime:

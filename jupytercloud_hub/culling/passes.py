@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ..contracts.stops import StopRequest
@@ -26,14 +27,16 @@ from ..contracts.text import LANGUAGES, Localized
 from ..hubapi.client import HubApi, HubApiError
 from ..settings.culling import CullingSettings
 from ..web.i18n import render
-from ..web.service import Now
 from .asked import Asked
-from .facts import Report, Start, servers_of
+from .facts import Report, Start, reported, servers_of
 from .metrics import Metrics
 from .reclaimed import LONGEST, reclaimed
 from .rules import Action, Judge, KeepRefused, Memory, Server, Verdict
 from .store import Remembered, Store
 from .webhook import Webhook
+
+if TYPE_CHECKING:
+    from ..web.service import Now
 
 log = logging.getLogger("jupytercloud.culling")
 
@@ -95,11 +98,11 @@ class Culler:
 
     async def plan(self) -> tuple[datetime, list[Standing]]:
         """Return what a pass would do now. Nothing is written, warned or stopped."""
-        users = [user async for user in self.api.users(state="active")]
+        servers = await self._servers()
         await self._ask()
         remembered = await self.store.remembered()
         judge = self._judge(remembered)
-        return judge.now, self._standings(judge, users, remembered)
+        return judge.now, self._standings(judge, servers, remembered)
 
     async def run(self) -> Pass:
         """Run one pass. Raises `Busy`, and `HubApiError` where the hub gave no whole list."""
@@ -131,7 +134,7 @@ class Culler:
             return []
         remembered = await self.store.remembered(user)
         judge = self._judge(remembered)
-        standings = self._standings(judge, [model], remembered)
+        standings = self._standings(judge, servers_of(model), remembered)
         await self._warn([standing.verdict for standing in standings], remembered)
         return standings
 
@@ -140,13 +143,12 @@ class Culler:
         server = self._running.get((user, name))
         if server is None:
             model = await self.api.user(user)
-            found = servers_of(model, {}, self.now(), timedelta(0)) if model else []
+            found = servers_of(model) if model else []
             server = next((other for other in found if other.name == name), None)
         if server is None:
             return None
         await self.store.report(server.key, report)
-        last = max(report.last_activity, server.started)
-        server = replace(server, last_activity=last, reported=True, busy=report.busy)
+        server = reported(server, report, report.reported_at, self.settings.activity_fresh)
         remembered = await self.store.remembered(user)
         judge, memory = self._judge(remembered), self._memory(remembered, server)
         standing = self._standing(judge, judge.judge(server, memory), memory)
@@ -163,7 +165,7 @@ class Culler:
         return until
 
     async def _run(self) -> Pass:
-        users = [user async for user in self.api.users(state="active")]
+        servers = await self._servers()
         await self._ask()
         remembered = await self.store.remembered()
         settles = self._settles(remembered)
@@ -172,7 +174,7 @@ class Culler:
         judge = self._judge(remembered)
         settled = judge.settled
         await self.store.remember(read=judge.now, **({"settles": settles} if settles else {}))
-        result = Pass(judge.now, self._verdicts(judge, users, remembered))
+        result = Pass(judge.now, self._verdicts(judge, servers, remembered))
         self._running = {(v.server.user, v.server.name): v.server for v in result.verdicts}
         await self._warn(result.verdicts, remembered)
         counted = Counter(verdict.action for verdict in result.verdicts)
@@ -221,18 +223,24 @@ class Culler:
         settled = self._settles(remembered) is None if settled is None else settled
         return Judge(self.settings, self.zone, self.now(), remembered.maintenance, settled)
 
-    def _verdicts(self, judge: Judge, users: list[dict[str, object]], remembered: Remembered) -> list[Verdict]:
+    async def _servers(self) -> list[Server]:
+        """Return what runs. Of each page only this is kept: the hub's models are ten times as large."""
+        return [server async for user in self.api.users(state="active") for server in servers_of(user)]
+
+    def _verdicts(self, judge: Judge, servers: list[Server], remembered: Remembered) -> list[Verdict]:
         fresh = self.settings.activity_fresh
         return [
-            judge.judge(server, self._memory(remembered, server))
-            for user in users
-            for server in servers_of(user, remembered.reports, judge.now, fresh)
+            judge.judge(
+                reported(server, remembered.reports.get(server.key), judge.now, fresh),
+                self._memory(remembered, server),
+            )
+            for server in servers
         ]
 
-    def _standings(self, judge: Judge, users: list[dict[str, object]], remembered: Remembered) -> list[Standing]:
+    def _standings(self, judge: Judge, servers: list[Server], remembered: Remembered) -> list[Standing]:
         return [
             self._standing(judge, verdict, self._memory(remembered, verdict.server))
-            for verdict in self._verdicts(judge, users, remembered)
+            for verdict in self._verdicts(judge, servers, remembered)
         ]
 
     def _standing(self, judge: Judge, verdict: Verdict, memory: Memory) -> Standing:
@@ -314,7 +322,7 @@ class Culler:
         model = await self.api.user(server.user)  # last: nothing is waited for between this and the DELETE
         if model is None:
             return None
-        for verdict in self._verdicts(self._judge(remembered, settled), [model], remembered):
+        for verdict in self._verdicts(self._judge(remembered, settled), servers_of(model), remembered):
             if verdict.server.key == server.key:
                 return verdict
         return None
@@ -325,7 +333,7 @@ class Culler:
         while time.monotonic() < deadline:
             await asyncio.sleep(self._poll_seconds)
             model = await self.api.user(server.user)
-            found = servers_of(model, {}, self.now(), timedelta(0)) if model else []
+            found = servers_of(model) if model else []
             same = [other for other in found if other.key == server.key]
             if not same or same[0].pending is None:
                 return not same

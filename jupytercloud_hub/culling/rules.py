@@ -62,6 +62,10 @@ class Server:
     memory: int = 0
     groups: tuple[str, ...] = ()
     organization: str | None = None
+    event: str | None = None
+    """The event of which it is a seat."""
+    waiting: bool = False
+    """A seat that no visitor has yet: nobody works there, and nobody is to find it gone."""
     pending: str | None = None
     reported: bool = False
     """The activity comes from our Jupyter Server extension, not from the hub's own guess."""
@@ -144,6 +148,7 @@ def matches(rule: CullingRule, server: Server) -> bool:
         _listed(rule.profiles, (server.profile or "",))
         and _listed(rule.groups, server.groups)
         and _listed(rule.organizations, (server.organization or "",))
+        and _listed(rule.events, (server.event or "",))
         and rule.names_server(server.name)
         and _gpu(rule.gpu, server)
     )
@@ -181,10 +186,13 @@ class Judge:
         self.maintenance = maintenance
         self.settled = settled
         self._segments: tuple[Segment, ...] = segments(settings.rules, now, zone)
+        self._limits = {rule.name: _limits(rule) for rule in settings.rules}
 
     def plans(self, server: Server, memory: Memory) -> list[Planned]:
         """Return every stop that will come if nothing changes, the earliest first."""
-        candidates = [self._by_maintenance(), self._by_quota(memory), self._by_rule(server, memory)]
+        candidates = [self._by_maintenance()]
+        if not server.waiting:
+            candidates += [self._by_quota(memory), self._by_rule(server, memory)]
         return sorted((planned for planned in candidates if planned), key=lambda planned: planned.at)
 
     def judge(self, server: Server, memory: Memory) -> Verdict:
@@ -195,6 +203,8 @@ class Judge:
         """
         plans = self.plans(server, memory)
         if not plans:
+            if server.waiting:
+                return Verdict(server, Action.SPARE, Text("This seat waits for a visitor of the event."))
             return Verdict(server, Action.SPARE, Text("No rule stops this server."))
         begun = [planned for planned in plans if self.now >= planned.at - planned.lead]
         if server.pending or not begun:
@@ -248,18 +258,14 @@ class Judge:
             planned = self._due(rule, server, memory)
             at = max(planned.at, segment.start) if segment.start > self.now else planned.at
             if segment.end is None or at < segment.end:
-                return replace(planned, at=at)
+                return planned if at == planned.at else replace(planned, at=at)
         return None
 
     def _due(self, rule: CullingRule, server: Server, memory: Memory) -> Planned:
-        limits: list[tuple[datetime, Cause, Text]] = []
-        title = rule.title or Localized(rule.name)
-        if rule.idle is not None:
-            text = Text("Stopped after {limit} without activity ({rule}).", limit=spell(rule.idle), rule=title)
-            limits.append((server.last_activity + rule.idle, Cause.IDLE, text))
-        if rule.max_age is not None:
-            text = Text("Stopped {limit} after its start ({rule}).", limit=spell(rule.max_age), rule=title)
-            limits.append((server.started + rule.max_age, Cause.AGE, text))
+        limits = [
+            ((server.last_activity if cause is Cause.IDLE else server.started) + limit, cause, reason)
+            for limit, cause, reason in self._limits[rule.name]
+        ]
         at, cause, reason = min(limits, key=lambda limit: limit[0])
         if memory.kept_until is not None:
             at = max(at, memory.kept_until)
@@ -281,6 +287,19 @@ class Judge:
         lead = max(timedelta(0), self.maintenance.at - self.now)
         nothing = timedelta(0)  # whoever drains a hub has said when
         return Planned(self.maintenance.at, Cause.MAINTENANCE, "maintenance", reason, lead, nothing)
+
+
+def _limits(rule: CullingRule) -> list[tuple[timedelta, Cause, Text]]:
+    """Return a rule's limits with their words, made once for all the servers of a pass."""
+    title = rule.title or Localized(rule.name)
+    limits: list[tuple[timedelta, Cause, Text]] = []
+    if rule.idle is not None:
+        text = Text("Stopped after {limit} without activity ({rule}).", limit=spell(rule.idle), rule=title)
+        limits.append((rule.idle, Cause.IDLE, text))
+    if rule.max_age is not None:
+        text = Text("Stopped {limit} after its start ({rule}).", limit=spell(rule.max_age), rule=title)
+        limits.append((rule.max_age, Cause.AGE, text))
+    return limits
 
 
 def spell(duration: timedelta) -> Localized:

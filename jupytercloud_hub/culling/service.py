@@ -49,7 +49,7 @@ class CullerService(Service):
     async def start(self) -> None:
         """Open the database and begin with the passes."""
         self._database = Database(self.settings.database_url(PART), PART)
-        await self._database.upgrade()
+        await self._database.upgrade(apart=True)
         self.store = Store(self._database)
         self.metrics = Metrics(self.registry)
         self._api = open_api(self.settings, self.context.api_url, self.context.api_token)

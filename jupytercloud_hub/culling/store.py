@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..contracts.text import Localized
@@ -84,8 +83,7 @@ class Store:
                 for asker in after.keys() - before.keys():
                     # A page and a pass may say it at the same moment: the first word counts.
                     values = {"user": user, "server": server, "started": started, "asker": asker}
-                    insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-                    row = insert(Warning_).values(**values, warned_at=after[asker], told=False)
+                    row = self._database.insert(Warning_).values(**values, warned_at=after[asker], told=False)
                     await session.execute(row.on_conflict_do_nothing())
 
     async def untold(self) -> set[Start]:

@@ -64,7 +64,7 @@ class QuotasService(Service):
     async def start(self) -> None:
         """Open the ledger, and reconcile it with the hub as soon as the hub answers."""
         self._database = Database(self.settings.database_url(PART), PART)
-        await self._database.upgrade()
+        await self._database.upgrade(apart=True)
         self.metrics = Metrics(self.registry)
         self.ledger, self.reader = open_ledger(self.settings, self._database)
         self.admission = Admission(

@@ -97,6 +97,8 @@ class CullingRule(Model):
     """JupyterHub groups, one of which the owner is in."""
     organizations: Names = ()
     """Home organizations of the owner, such as "univ-grenoble-alpes.fr"."""
+    events: Names = ()
+    """Events of which the server is a seat. Seats without a visitor are spared, whatever the rules say."""
     servers: Names = ()
     """JupyterHub server names; the default server's name is empty, and "~" stands for it here."""
     gpu: bool | Names | None = None

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy import Select, create_engine, event, make_url, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 PARTS = ("auth", "federation", "culling", "quotas", "events")
 VERSION_TABLE = "jupytercloud_alembic_version"
@@ -23,6 +24,10 @@ BUSY_MILLISECONDS = 10_000
 PROBE_SECONDS = 3
 _MIGRATION_LOCK = 0x6A757079746572  # any constant: all processes that migrate one PostgreSQL database share it
 _MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class UpgradeError(Exception):
+    """The tables were not brought to the newest version; says what the other process said."""
 
 
 class Database:
@@ -37,6 +42,10 @@ class Database:
             Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
         self.engine = _async_engine(self._url, pool_size)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._reader: AsyncConnection | None = None
+        self._driver: Any = None
+        self._opening = asyncio.Lock()
+        self._compiled: dict[int, tuple[Select[Any], str, list[Callable[[Any], Any] | None]]] = {}
 
     @property
     def is_sqlite(self) -> bool:
@@ -54,9 +63,62 @@ class Database:
         async with self._sessions() as session, session.begin():
             yield session
 
-    async def upgrade(self) -> None:
-        """Bring the part's tables to the newest version; nothing happens where they are."""
-        await asyncio.to_thread(upgrade, self._url, self.part)
+    async def first(self, statement: Select[Any], values: Mapping[str, str | None]) -> tuple[Any, ...] | None:
+        """Return the first row of one small read, outside any transaction.
+
+        On SQLite it goes to the driver at once, on a connection for reading only: a session would begin and end a
+        transaction, which takes the file's one write lock and five times the hub's CPU. ``statement`` is a constant
+        with named parameters, all of them texts.
+        """
+        if not self.is_sqlite:
+            async with self.engine.connect() as connection:
+                row = (await connection.execute(statement, dict(values))).first()
+                return None if row is None else tuple(row)
+        words, processors = self._read_plan(statement)
+        if self._driver is None:
+            self._driver = await self._open_reader()
+        rows = await self._driver.execute_fetchall(words, dict(values))
+        found = next(iter(rows), None)
+        if found is None:
+            return None
+        return tuple(made(value) if made else value for made, value in zip(processors, found, strict=True))
+
+    def _read_plan(self, statement: Select[Any]) -> tuple[str, list[Callable[[Any], Any] | None]]:
+        known = self._compiled.get(id(statement))
+        if known is None:
+            dialect = sqlite.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+            processors = [
+                column.type.dialect_impl(dialect).result_processor(dialect, None)
+                for column in statement.selected_columns
+            ]
+            known = self._compiled[id(statement)] = (statement, str(statement.compile(dialect=dialect)), processors)
+        return known[1], known[2]
+
+    async def _open_reader(self) -> Any:
+        """Return the driver's own connection, kept out of the pool until `close`."""
+        async with self._opening:
+            if self._reader is None:
+                self._reader = await self.engine.connect()
+            return (await self._reader.get_raw_connection()).driver_connection
+
+    async def upgrade(self, *, apart: bool = False) -> None:
+        """Bring the part's tables to the newest version; nothing happens where they are.
+
+        ``apart``: in a process of its own, so that one that runs for months does not hold the tool that it needed
+        once (Alembic and its templates, 8 MiB). Raises `UpgradeError` where that one failed.
+        """
+        if not apart:
+            await asyncio.to_thread(upgrade, self._url, self.part)
+            return
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "jupytercloud_hub.storage.upgrade", self.part),
+            stdin=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        url = self._url.render_as_string(hide_password=False)  # through a pipe: every user can read a command line
+        _, said = await child.communicate(url.encode())
+        if child.returncode:
+            raise UpgradeError(said.decode(errors="replace").strip() or f"status {child.returncode}")
 
     async def current(self) -> bool:
         """Say whether the part's tables are at the newest version."""
@@ -69,6 +131,9 @@ class Database:
 
     async def close(self) -> None:
         """Give all connections back."""
+        reader, self._reader, self._driver = self._reader, None, None
+        if reader is not None:
+            await reader.close()
         await self.engine.dispose()
 
 
@@ -100,6 +165,8 @@ def _sync_url(url: URL) -> URL:
 
 
 def _config(connection: Connection | None = None) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "newline")
@@ -111,6 +178,8 @@ def _config(connection: Connection | None = None) -> Config:
 
 def upgrade(url: URL | str, part: str) -> None:
     """Bring a part's tables to the newest version; of several processes that try at once, one does it."""
+    from alembic import command
+
     address = _sync_url(make_url(url))
     engine = create_engine(address)
     try:
@@ -140,6 +209,9 @@ def state(url: URL | str, part: str) -> State:
     address = _sync_url(make_url(url))
     if address.get_backend_name() == "sqlite" and address.database and not Path(address.database).exists():
         return "absent"
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     engine = _probe(address)
     try:
         with engine.connect() as connection:

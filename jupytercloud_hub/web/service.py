@@ -29,6 +29,8 @@ Now = Callable[[], datetime]
 log = logging.getLogger("jupytercloud")
 
 LOCK_SECONDS = 15.0
+CLOSE_SECONDS = 5.0
+"""How long open connections have to end by themselves when a service stops."""
 PARENT_SECONDS = 0.5
 
 
@@ -130,9 +132,16 @@ async def run(services: Sequence[Service], *, ready: asyncio.Event | None = None
     finally:
         for server in servers:
             server.stop()
-            await asyncio.wait_for(server.close_all_connections(), 5)
+        for server in servers:
+            try:
+                await asyncio.wait_for(server.close_all_connections(), CLOSE_SECONDS)
+            except TimeoutError:  # somebody does not let go: no reason to leave the services as they are
+                log.warning("a connection is still open after %g s: it is cut off", CLOSE_SECONDS)
         for service in reversed(started):
-            await service.stop()
+            try:
+                await service.stop()
+            except Exception:
+                log.exception("service %s did not end in order", service.name)
         if watcher:
             watcher.cancel()
         for lock in locks:

@@ -32,7 +32,7 @@ async def ours(url: str, token: str, idle: float, in_flight: int, folder: Path) 
     rules = [{"name": "bench", "idle": f"{idle} s", "warn": "0 s"}]
     settings = CullingSettings.model_validate({"rules": rules, "concurrency": in_flight})
     database = Database(f"sqlite:///{folder / 'culling.sqlite'}", "culling")
-    await database.upgrade()
+    await database.upgrade(apart=True)
     api = HubApi(url, token, concurrency=in_flight + 4, timeout=30)
     culler = Culler(
         settings,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from sqlalchemy import String, create_engine, inspect, select, text
@@ -17,7 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from jupytercloud_hub.storage import Database
 from jupytercloud_hub.storage.base import UtcDateTime
-from jupytercloud_hub.storage.database import PARTS, VERSION_TABLE, is_current, state, upgrade
+from jupytercloud_hub.storage.database import PARTS, VERSION_TABLE, UpgradeError, is_current, state, upgrade
 from tests.support import ROOT
 
 WITH_TABLES = [part for part in PARTS if (ROOT / "jupytercloud_hub/storage/migrations/versions" / part).is_dir()]
@@ -313,3 +314,16 @@ def test_tables_that_a_newer_version_upgraded_are_told_as_such(sqlite_url):
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = 'from_the_future'"))
     engine.dispose()
     assert state(sqlite_url, "quotas") == "newer"
+
+
+async def test_tables_made_in_a_process_of_their_own_are_the_same_and_a_failure_says_why(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'apart.sqlite'}"
+    database = Database(url, "culling")
+    await database.upgrade(apart=True)
+    assert await database.current()
+    await database.close()
+    (tmp_path / "apart.sqlite").write_text("this is no database" * 100)
+    broken = Database(url, "culling")
+    with pytest.raises(UpgradeError, match="not a database"):
+        await broken.upgrade(apart=True)
+    await broken.close()

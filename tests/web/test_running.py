@@ -115,6 +115,26 @@ def test_a_signal_ends_a_service_in_order(start, number):
     assert "stopped well" in output
 
 
+def test_a_connection_that_does_not_close_keeps_no_service_from_ending_in_order(start, folder):
+    run = RUN.replace("service.LOCK_SECONDS", "service.CLOSE_SECONDS = 0.3\nservice.LOCK_SECONDS")
+    hangs = """
+from tornado.httpserver import HTTPServer
+
+async def forever(self):
+    await asyncio.Event().wait()
+HTTPServer.close_all_connections = forever
+"""
+    (folder / "run.py").write_text(run.replace("class Trial", f"{hangs}\nclass Trial"))
+    port = free_port()
+    process = start(port)
+    until(lambda: answers(port))
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "still open" in output
+    assert "stopped well" in output
+
+
 def test_of_two_processes_of_one_service_the_second_waits_and_then_refuses(start):
     first, second = free_port(), free_port()
     holder = start(first)
