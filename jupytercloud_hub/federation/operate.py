@@ -15,7 +15,7 @@ from ..web.errors import PublicError, forbidden
 from . import registry, signing
 from .api_models import LONGEST
 from .board import Known
-from .health import Order
+from .health import Order, fresh
 from .model import SiteState
 from .pages import FederationPage, Shown
 
@@ -34,6 +34,8 @@ class Operated:
     keys: tuple[str, ...]
     orders: tuple[str, ...]
     """Which of ``drain`` and ``maintenance`` were ordered here and are in force."""
+    silent: bool
+    """Its last heartbeat is too old to be believed."""
 
 
 class OperatePage(FederationPage):
@@ -55,6 +57,7 @@ class OperatePage(FederationPage):
                     known,
                     tuple(signing.key_id(key) for key in self.service.keys.get(name, ())),
                     tuple(what for what, kind in KINDS.items() if kind in held),
+                    known.heartbeat is not None and not fresh(known.heartbeat, now, self.service.federation.health),
                 )
             )
         async with self.service.database.session() as session:
