@@ -167,6 +167,22 @@ class RenaterCallbackHandler(LoginFlowHandler, OAuthCallbackHandler):
 
     state: LoginState | None = None
     browser: str = ""
+    _found: tuple[str, Any] | None = None
+
+    async def auth_to_user(self, authenticated: Any, user: Any = None) -> Any:
+        """Store a login as JupyterHub does, but not what is stored already: each write costs the hub's one thread."""
+        self._found = None
+        known = self.find_user(authenticated["name"])
+        self._found = authenticated["name"], known
+        if known is not None and known.user_info == authenticated["user_info"]:
+            authenticated = {name: value for name, value in authenticated.items() if name != "user_info"}
+        return await super().auth_to_user(authenticated, user)
+
+    def find_user(self, user_or_name: Any) -> Any:
+        """Return a user; the one who logs in is looked up once."""
+        if self._found is not None and self._found[0] == user_or_name:
+            return self._found[1]
+        return super().find_user(user_or_name)
 
     async def get(self) -> None:
         self.state = self._read_state()

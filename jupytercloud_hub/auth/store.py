@@ -61,6 +61,8 @@ class Store:
         hub has an account of that name that was used already: without a binding it is nobody's for the taking.
         ``sid`` is her session at the provider. Raises `Refused` (username-taken).
         """
+        if (username := await self._unchanged(identity, sid)) is not None:
+            return username
         for _ in range(2):
             try:
                 async with self._database.session() as session:
@@ -74,6 +76,17 @@ class Store:
             except IntegrityError:  # she, or somebody else, was bound in the same moment: look again
                 continue
         raise taken()
+
+    async def _unchanged(self, identity: Identity, sid: str | None) -> str | None:
+        """Return the username that is hers already where nothing has to be written: most logins, in one read."""
+        subject = identity.subject
+        found = await self._database.first(_KNOWN, {"issuer": subject.issuer, "sub": subject.sub, "sid": sid})
+        if found is None:
+            return None
+        username, organization, seen_at, session_of = found
+        recent = self._now() - seen_at <= SEEN_PRECISION
+        same = organization == identity.home_organization and (sid is None or session_of == username)
+        return str(username) if recent and same else None
 
     async def _known(
         self, connection: AsyncConnection, identity: Identity, sid: str | None

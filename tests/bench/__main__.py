@@ -19,7 +19,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "redirect_failover": ("--clients", "20"),
     "culler": ("--users", "200", "--running", "100", "--idle", "50", "--stop-seconds", "0.5"),
     "swarm": ("--starts", "30", "--polls", "100"),
-    "login": ("--logins", "20"),
+    "login": ("--logins", "80"),
     "admission": ("--quick",),
 }
 """Arguments of a scaled-down run, by bench, in the order in which they run."""

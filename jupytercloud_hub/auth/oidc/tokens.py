@@ -47,8 +47,11 @@ async def read_signed(
     """
     if not isinstance(token, str) or not token or len(token) > MAX_TOKEN_LENGTH:
         raise TokenRefused("token-missing", "there is no token, or it is too long")
+    if token.count(".") != 2:
+        raise TokenRefused("token-unreadable", "not a signed JWT")
     try:
-        header = jwt.get_unverified_header(token)
+        # Only the header's part, to choose the key: the whole is read, and read as strictly, with the signature.
+        header = jwt.get_unverified_header(f"{token.partition('.')[0]}..")
     except jwt.PyJWTError:
         raise TokenRefused("token-unreadable", "not a signed JWT") from None
     algorithm, kid = header.get("alg"), header.get("kid")
@@ -74,7 +77,9 @@ async def read_signed(
                 "verify_jti": False,
             },
         )
-    except jwt.PyJWTError:
+    except jwt.PyJWTError as error:
+        if isinstance(error, jwt.DecodeError) and not isinstance(error, jwt.InvalidSignatureError):
+            raise TokenRefused("token-unreadable", "not a signed JWT") from None
         raise TokenRefused("signature", "the signature is not the provider's") from None
     return claims, algorithm
 
