@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +31,15 @@ class UpgradeError(Exception):
     """The tables were not brought to the newest version; says what the other process said."""
 
 
+@dataclass(frozen=True)
+class ReadPlan:
+    """A constant statement as SQLite's driver takes it, and what makes values of what it gives."""
+
+    statement: Select[Any]
+    words: str
+    processors: tuple[Callable[[Any], Any] | None, ...]
+
+
 class Database:
     """The tables of one part, in SQLite or PostgreSQL."""
 
@@ -45,7 +55,7 @@ class Database:
         self._reader: AsyncConnection | None = None
         self._driver: Any = None
         self._opening = asyncio.Lock()
-        self._compiled: dict[int, tuple[Select[Any], str, list[Callable[[Any], Any] | None]]] = {}
+        self._plans: dict[int, ReadPlan] = {}
 
     @property
     def is_sqlite(self) -> bool:
@@ -74,25 +84,24 @@ class Database:
             async with self.engine.connect() as connection:
                 row = (await connection.execute(statement, dict(values))).first()
                 return None if row is None else tuple(row)
-        words, processors = self._read_plan(statement)
+        plan = self._read_plan(statement)
         if self._driver is None:
             self._driver = await self._open_reader()
-        rows = await self._driver.execute_fetchall(words, dict(values))
+        rows = await self._driver.execute_fetchall(plan.words, dict(values))
         found = next(iter(rows), None)
         if found is None:
             return None
-        return tuple(made(value) if made else value for made, value in zip(processors, found, strict=True))
+        return tuple(made(value) if made else value for made, value in zip(plan.processors, found, strict=True))
 
-    def _read_plan(self, statement: Select[Any]) -> tuple[str, list[Callable[[Any], Any] | None]]:
-        known = self._compiled.get(id(statement))
-        if known is None:
+    def _read_plan(self, statement: Select[Any]) -> ReadPlan:
+        plan = self._plans.get(id(statement))
+        if plan is None:
             dialect = sqlite.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
-            processors = [
-                column.type.dialect_impl(dialect).result_processor(dialect, None)
-                for column in statement.selected_columns
-            ]
-            known = self._compiled[id(statement)] = (statement, str(statement.compile(dialect=dialect)), processors)
-        return known[1], known[2]
+            types = (column.type.dialect_impl(dialect) for column in statement.selected_columns)
+            processors = tuple(kind.result_processor(dialect, None) for kind in types)
+            words = str(statement.compile(dialect=dialect))
+            plan = self._plans[id(statement)] = ReadPlan(statement, words, processors)
+        return plan
 
     async def _open_reader(self) -> Any:
         """Return the driver's own connection, kept out of the pool until `close`."""
@@ -100,6 +109,14 @@ class Database:
             if self._reader is None:
                 self._reader = await self.engine.connect()
             return (await self._reader.get_raw_connection()).driver_connection
+
+    def insert(self, table: type[Any]) -> Any:
+        """Return an INSERT of the database's own kind, which knows ``on_conflict_do_nothing`` and ``…_do_update``."""
+        if self.is_sqlite:
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # only where it is spoken
+
+        return postgresql.insert(table)
 
     async def upgrade(self, *, apart: bool = False) -> None:
         """Bring the part's tables to the newest version; nothing happens where they are.
