@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from ..contracts.model import Model
 from ..contracts.text import Localized, Text
@@ -15,6 +15,7 @@ from ..contracts.units import Duration
 from .access import AccessRule
 from .merge import merge
 from .options import Option, Variable
+from .remotes import Remote, each_once
 from .resources import ProfileResources
 
 PROFILE_NAME = r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$"
@@ -101,6 +102,8 @@ class Profile(Model):
     """Machines on which it runs, by the name that ``spawner.node_classes`` gives them."""
     volumes: tuple[Volume, ...] = ()
     """Shared data, scratch space, CVMFS."""
+    remotes: Annotated[tuple[Remote, ...], AfterValidator(each_once)] = ()
+    """Storage elsewhere (S3, WebDAV) that servers reach in the person's own name; needs a login by OpenID Connect."""
     files: tuple[WorkFile, ...] = ()
     """Files that a home receives at the start."""
     environment: dict[Variable, str] = Field(default_factory=dict)

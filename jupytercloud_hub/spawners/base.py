@@ -18,6 +18,7 @@ from traitlets import default
 from ..contracts.server_record import STATE_KEY, ServerRecord
 from ..contracts.text import Text
 from .admitted import AdmissionMixin
+from .credentials import CredentialsHandler
 
 SLUG_LENGTH = 30
 """Of one name; two joined by ``--`` are still a DNS label (63)."""
@@ -33,6 +34,9 @@ def slug(name: str) -> str:
 
 class ProfileMixin(AdmissionMixin):
     """Profiles for any spawner. Stands before it: ``class X(ProfileMixin, SomeSpawner)``."""
+
+    hub_handlers = ((r"/api/jupytercloud/credentials/([a-z][a-z0-9_]{0,30})", CredentialsHandler),)
+    """What servers ask of the hub; the authenticator adds it to the hub's addresses."""
 
     def __init__(self, **kwargs: Any) -> None:
         self._said: list[tuple[Text | str, int]] = []

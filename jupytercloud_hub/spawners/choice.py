@@ -20,6 +20,7 @@ from ..contracts.text import Language, Text
 from ..profiles.catalogue import Catalogue, Profile, Profiles
 from ..profiles.places import NOTHING_KNOWN, FreePlaces, free_places
 from ..profiles.refusal import Refused
+from ..profiles.remotes import REMOTES_VARIABLE
 from ..profiles.resolve import Resolved, resolve
 from ..profiles.resources import Capabilities
 from ..web.hub_pages import request_language
@@ -247,8 +248,12 @@ class ChoiceMixin(_Base):
         profile, resources = resolved.profile, resolved.resources
         if profile.command:
             self.replace("cmd", list(profile.command))
-        if resolved.environment:
-            self.replace("environment", {**self.base("environment"), **resolved.environment})
+        environment = dict(resolved.environment)
+        if profile.remotes:
+            told = [remote.public(self.user.name) for remote in profile.remotes]
+            environment[REMOTES_VARIABLE] = json.dumps(told)
+        if environment:
+            self.replace("environment", {**self.base("environment"), **environment})
         if resolved.default_url:
             self.replace("default_url", resolved.default_url)
         if profile.timeouts.start:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import httpx
+from jupyterhub.spawner import Spawner
 from traitlets.config import Config
 
 from jupytercloud_hub.auth import RenaterAuthenticator
@@ -33,13 +34,20 @@ def client_metadata(hub_url: str, **more: Any) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def renater_hub(
-    folder: Path, issuer: str, *, port: int | None = None, traits: dict[str, Any] | None = None
+    folder: Path,
+    issuer: str,
+    *,
+    port: int | None = None,
+    traits: dict[str, Any] | None = None,
+    spawner: type[Spawner] | None = None,
 ) -> AsyncIterator[TestHub]:
     """Run a hub with RenaterAuthenticator whose own address is that of its browsers (no proxy between)."""
     config = Config()
     port = port or free_port()
     config.JupyterHub.authenticator_class = RenaterAuthenticator
     config.JupyterHub.hub_bind_url = f"http://127.0.0.1:{port}"
+    if spawner is not None:
+        config.JupyterHub.spawner_class = spawner
     config.CryptKeeper.keys = ["11" * 32]
     config.Authenticator.allow_all = False
     for name, value in {
@@ -60,14 +68,19 @@ async def renater_hub(
 
 @contextlib.asynccontextmanager
 async def hub_and_provider(
-    folder: Path, *, traits: dict[str, Any] | None = None, client: dict[str, Any] | None = None, **config: Any
+    folder: Path,
+    *,
+    traits: dict[str, Any] | None = None,
+    client: dict[str, Any] | None = None,
+    spawner: type[Spawner] | None = None,
+    **config: Any,
 ) -> AsyncIterator[tuple[TestHub, str]]:
     """Run a provider that knows one hub, and that hub; yields the hub and the issuer."""
     port = free_port()
     url = f"http://127.0.0.1:{port}{BASE_PATH}hub/"
     async with (
         provider(folder, clients=[client_metadata(url, **(client or {}))], **config) as issuer,
-        renater_hub(folder, issuer, port=port, traits=traits) as hub,
+        renater_hub(folder, issuer, port=port, traits=traits, spawner=spawner) as hub,
     ):
         yield hub, issuer
 
