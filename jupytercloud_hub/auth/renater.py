@@ -103,6 +103,7 @@ class RenaterAuthenticator(RenaterTraits):
             (r"/oidc/break-glass", BreakGlassHandler),
             (r"/oidc/organizations", OrganizationsHandler),
             *hub_handlers(),
+            *getattr(getattr(app, "spawner_class", None), "hub_handlers", ()),
             (rf"/{PREFIX}/(accessibility|privacy)", StatementHandler),
         ]
 
@@ -197,7 +198,33 @@ class RenaterAuthenticator(RenaterTraits):
         auth_model = await self.update_auth_model(auth_model)
         if self.manage_groups:
             auth_model = await self._apply_managed_groups(auth_model)
+        if self.manage_roles and self.hub_app is not None:
+            auth_model["roles"] = self.roles_of(identity, auth_model)
         return auth_model
+
+    def roles_of(self, identity: Identity, auth_model: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the roles of a person as JupyterHub takes them: hers, and its own, which it would take away else."""
+        db = self.hub_app.db
+        user = orm.User.find(db, auth_model["name"])
+        is_admin = auth_model["admin"] or (auth_model["admin"] is None and user is not None and user.admin)
+        names = ["user", *(["admin"] if is_admin else []), *identity.roles]
+        rules = {rule["name"]: rule for rule in self._role_definitions()}
+        found = []
+        for name in names:
+            known = None if name in rules else orm.Role.find(db, name)
+            found.append(rules.get(name) or {"name": name, **({"scopes": known.scopes} if known else {})})
+        return found
+
+    async def load_managed_roles(self) -> list[dict[str, Any]]:
+        """Return the roles whose scopes rules say; the hub makes them when it starts, and refuses unknown scopes."""
+        return self._role_definitions()
+
+    def _role_definitions(self) -> list[dict[str, Any]]:
+        return [
+            {"name": rule.name, "scopes": list(rule.scopes), "description": rule.description}
+            for rule in self.policy.role_rules
+            if rule.scopes
+        ]
 
     def _auth_state(self, verified: Verified, identity: Identity) -> dict[str, Any]:
         """Return what is kept, encrypted: tokens, claims, and the identity that was made of them."""

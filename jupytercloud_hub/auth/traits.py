@@ -9,6 +9,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, Dict, Enum, Float, List, TraitError, Unicode, default, observe, validate
 
 from ..identity import PRESETS, Policy
+from ..identity.roles import SOURCES
 from ..settings.auth import check_issuer
 from ..settings.site import PrivacySettings, SiteSettings
 from . import metrics
@@ -94,6 +95,27 @@ class RenaterTraits(LoginTraits):
         Groups for people of any organization.
 
         Names, or mappings with ``name``, ``affiliations`` and ``entitlements``.
+        """,
+    )
+
+    role_rules: Any = List(
+        config=True,
+        help="""
+        Roles of JupyterHub for people of any organization.
+
+        Names, or mappings with ``name``, ``affiliations``, ``entitlements`` and ``scopes``. With these, with
+        ``roles_from`` or with an institution's ``roles``, ``manage_roles`` is on.
+        """,
+    )
+
+    roles_from: Any = List(
+        Enum(list(SOURCES)),
+        config=True,
+        help="""
+        What roles are made of without a rule: ``affiliation``, ``organization``, ``entitlement``, ``group``.
+
+        ``affiliation.staff``, ``organization.univ.fr``; other characters than a role can have stand as ``~`` and
+        two hexadecimal digits. What such a role may do is said by ``JupyterHub.load_roles``.
         """,
     )
 
@@ -221,6 +243,10 @@ class RenaterTraits(LoginTraits):
     def _manage_groups(self) -> bool:
         return True
 
+    @default("manage_roles")
+    def _manage_roles(self) -> bool:
+        return bool(self.policy.role_rules or self.policy.roles_from)
+
     @default("refresh_pre_spawn")
     def _refresh_pre_spawn(self) -> bool:
         return True
@@ -258,7 +284,16 @@ class RenaterTraits(LoginTraits):
             raise TraitError(str(error)) from None
         return dict(proposal.value)
 
-    @observe("institutions", "claim_names", "username_from", "person_from", "group_rules", "preset")
+    @observe(
+        "institutions",
+        "claim_names",
+        "username_from",
+        "person_from",
+        "group_rules",
+        "preset",
+        "role_rules",
+        "roles_from",
+    )
     def _forget_policy(self, change: Any) -> None:
         self._policy = None
 
@@ -289,6 +324,8 @@ class RenaterTraits(LoginTraits):
                         "username": self.username_from or None,
                         "person": self.person_from or None,
                         "groups": [{"name": rule} if isinstance(rule, str) else rule for rule in self.group_rules],
+                        "roles": [{"name": rule} if isinstance(rule, str) else rule for rule in self.role_rules],
+                        "roles_from": self.roles_from,
                     }
                 )
             except ValidationError as error:

@@ -93,6 +93,8 @@ def decide_with(settings: Settings, claims: dict[str, Any], acr: str | None = No
         username=auth.username,
         person=auth.person,
         groups=auth.groups,
+        roles=auth.roles,
+        roles_from=auth.roles_from,
     )
     said = claims.get("acr")
     return decide(claims, auth.issuer, policy, acr=acr or (said if isinstance(said, str) else None))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from jupytercloud_hub.contracts.model import Model
 from jupytercloud_hub.contracts.text import Localized, Text
 
 from . import entitlements, usernames
 from .claims import Claims, malformed, missing, scoped
-from .institutions import Affiliation, GroupRule, Institution, any_matches
+from .institutions import Affiliation, GroupRule, Institution, RoleRule, any_matches, check_roles
 from .model import Identity, Subject
 from .presets import PRESETS
 from .refusal import Reason, Refused
+from .roles import RoleSource, role_name
 
 WORDS: frozenset[str] = frozenset(get_args(Affiliation))
 _SUB = re.compile(r"[\x20-\x7e]{1,255}")  # OpenID Connect Core 2: at most 255 ASCII characters
@@ -33,6 +34,18 @@ class Policy(Model):
     username: str | None = None
     person: str | None = None
     groups: tuple[GroupRule, ...] = ()
+    roles: tuple[RoleRule, ...] = ()
+    roles_from: tuple[RoleSource, ...] = ()
+
+    @property
+    def role_rules(self) -> tuple[RoleRule, ...]:
+        """All rules that give a role."""
+        return (*self.roles, *(rule for one in self.institutions for rule in one.roles))
+
+    @model_validator(mode="after")
+    def _each_role_is_one(self) -> Policy:
+        check_roles(self.role_rules)
+        return self
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,7 @@ class _Run:
             assurance=assurance,
             acr=self.acr,
             groups=self._groups(words, held),
+            roles=self._roles(words, held),
             identifiers=self._identifiers(),
             language=language,
         )
@@ -283,14 +297,29 @@ class _Run:
 
     def _groups(self, words: tuple[str, ...], held: tuple[str, ...]) -> tuple[str, ...]:
         rules = (*self.policy.groups, *(self.institution.groups if self.institution else ()))
-        groups = {
-            rule.name
-            for rule in rules
-            if (not rule.affiliations or set(rule.affiliations) & set(words))
-            and (not rule.entitlements or any(entitlements.holds(held, wanted) for wanted in rule.entitlements))
-        }
+        groups = {rule.name for rule in rules if _fits(rule, words, held)}
         self.steps.append(Text("Groups: {groups}.", groups=", ".join(sorted(groups)) or "—"))
         return tuple(sorted(groups))
+
+    def _roles(self, words: tuple[str, ...], held: tuple[str, ...]) -> tuple[str, ...]:
+        rules = (*self.policy.roles, *(self.institution.roles if self.institution else ()))
+        found = {rule.name for rule in rules if _fits(rule, words, held)}
+        values: dict[RoleSource, Iterable[str]] = {
+            "affiliation": words,
+            "organization": (self.organization,) if self.organization else (),
+            "entitlement": held,
+            "group": [one.group for one in map(entitlements.parse, held) if one is not None],
+        }
+        for source in self.policy.roles_from:
+            for value in values[source]:
+                name = role_name(source, value)
+                if name is None:
+                    self.steps.append(Text("“{value}” is too long to be a role: not given.", value=value[:80]))
+                else:
+                    found.add(name)
+        if found:
+            self.steps.append(Text("Roles: {roles}.", roles=", ".join(sorted(found))))
+        return tuple(sorted(found))
 
     def _owns(self, scope: str) -> bool:
         if self.institution is None:
@@ -324,3 +353,9 @@ class _Run:
             refused.title = self.institution.title
             refused.contact = self.institution.contact
         return refused
+
+
+def _fits(rule: GroupRule | RoleRule, words: tuple[str, ...], held: tuple[str, ...]) -> bool:
+    return (not rule.affiliations or bool(set(rule.affiliations) & set(words))) and (
+        not rule.entitlements or any(entitlements.holds(held, wanted) for wanted in rule.entitlements)
+    )

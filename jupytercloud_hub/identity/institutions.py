@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from jupytercloud_hub.contracts.model import Model
 from jupytercloud_hub.contracts.patterns import compile_pattern, matches
 from jupytercloud_hub.contracts.text import Localized, Text
+
+from .roles import NAME, OWN, SOURCES, is_made
 
 Affiliation = Literal[
     "faculty",
@@ -32,7 +35,8 @@ def _pattern(value: str) -> str:
     return value
 
 
-def _one_or_many(value: object) -> object:
+def one_or_many(value: object) -> object:
+    """Return a text as a list of one."""
     return (value,) if isinstance(value, str) else value
 
 
@@ -50,9 +54,9 @@ def any_matches(patterns: tuple[str, ...], value: str) -> bool:
     return any(matches(pattern, value) for pattern in patterns)
 
 
-Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], BeforeValidator(_one_or_many)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
-Affiliations = Annotated[tuple[Affiliation, ...], BeforeValidator(_one_or_many)]
+Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], BeforeValidator(one_or_many)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(one_or_many)]
+Affiliations = Annotated[tuple[Affiliation, ...], BeforeValidator(one_or_many)]
 
 
 class GroupRule(Model):
@@ -64,6 +68,40 @@ class GroupRule(Model):
     """One of these is needed; empty asks for none."""
     entitlements: Texts = ()
     """One of these is needed; a group URN of AARC-G069 is met whatever its authority."""
+
+
+class RoleRule(Model):
+    """A role of JupyterHub, and who of an organization has it; a bare name stands for everybody."""
+
+    name: str
+    """The role: 3 to 255 of ``a-z 0-9 - . _ ~``, a letter first."""
+    affiliations: Affiliations = ()
+    """One of these is needed; empty asks for none."""
+    entitlements: Texts = ()
+    """One of these is needed; a group URN of AARC-G069 is met whatever its authority."""
+    scopes: Texts = ()
+    """JupyterHub scopes of the role; empty where ``load_roles`` says them."""
+    description: str = ""
+    """What the role is for, on the hub's admin pages."""
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_a_role(cls, value: str) -> str:
+        if not NAME.fullmatch(value):
+            raise ValueError(Text("a role is 3 to 255 of a-z, 0-9, -, ., _ and ~, and begins with a letter"))
+        if value in OWN:
+            raise ValueError(Text("the role {name} is JupyterHub's own; see admins and admin_groups", name=value))
+        if is_made(value):
+            raise ValueError(Text("names that begin with {sources} are made by roles_from", sources=", ".join(SOURCES)))
+        return value
+
+
+def check_roles(rules: Iterable[RoleRule]) -> None:
+    """Raise ValueError where two rules give one role different scopes: the last login would decide what it may."""
+    scopes: dict[str, tuple[str, ...]] = {}
+    for rule in rules:
+        if rule.scopes and scopes.setdefault(rule.name, rule.scopes) != rule.scopes:
+            raise ValueError(Text("two rules give the role {name} different scopes", name=rule.name))
 
 
 class Institution(Model):
@@ -96,10 +134,10 @@ class Institution(Model):
     """How the person must have logged in (acr): one of these."""
     username: str | None = None
     """How usernames of its people are made, where it differs from ``auth.username``."""
-    groups: Annotated[
-        tuple[Annotated[GroupRule, BeforeValidator(_group_rule)], ...], BeforeValidator(_one_or_many)
-    ] = ()
+    groups: Annotated[tuple[Annotated[GroupRule, BeforeValidator(_group_rule)], ...], BeforeValidator(one_or_many)] = ()
     """Groups that its people are put in; a name, or {name, affiliations, entitlements}."""
+    roles: Annotated[tuple[Annotated[RoleRule, BeforeValidator(_group_rule)], ...], BeforeValidator(one_or_many)] = ()
+    """Roles that its people have; a name, or {name, affiliations, entitlements, scopes}."""
     home_site: str | None = None
     """Site that its people are sent to at first (the portal's rule)."""
     contact: str | None = None
@@ -109,6 +147,7 @@ class Institution(Model):
     def _recognised_by_something(self) -> Institution:
         if not self.home_organizations and not self.idps:
             raise ValueError(Text("home_organizations or idps is needed: by what is the organization recognised?"))
+        check_roles(self.roles)
         return self
 
     def recognises(self, home_organization: str | None, idp: str | None) -> bool:

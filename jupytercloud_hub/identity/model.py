@@ -37,6 +37,8 @@ class Identity(Model):
     assurance: tuple[str, ...] = ()
     acr: str | None = None
     groups: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    """Roles of JupyterHub that the rules give, without its own."""
     identifiers: dict[str, str] = Field(default_factory=dict)
     """All identifiers that came and are believed (``eppn``, ``unique_id``, ``voperson_id``)."""
     language: str | None = None

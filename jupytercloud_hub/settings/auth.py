@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ..contracts.model import Model
 from ..contracts.text import Localized, Text
 from ..contracts.units import Duration
-from ..identity.institutions import GroupRule, Texts
+from ..identity.institutions import GroupRule, RoleRule, Texts, check_roles, one_or_many
+from ..identity.roles import RoleSource
 from .secrets import Secret
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -93,6 +94,10 @@ class AuthSettings(Model):
     """Identifier that is the same at every hub: eppn, unique_id, voperson_id or subject (issuer and sub)."""
     groups: tuple[GroupRule, ...] = ()
     """Groups for people of any organization, by affiliation and entitlement."""
+    roles: tuple[RoleRule, ...] = ()
+    """Roles of JupyterHub for people of any organization, by affiliation and entitlement."""
+    roles_from: Annotated[tuple[RoleSource, ...], BeforeValidator(one_or_many)] = ()
+    """What roles are made of without a rule: affiliation, organization, entitlement, group."""
     admins: Texts = ()
     """Usernames of administrators."""
     admin_groups: Texts = ()
@@ -128,4 +133,5 @@ class AuthSettings(Model):
     def _one_way_to_authenticate(self) -> AuthSettings:
         if self.client_secret is None and self.private_key_jwt is None:
             raise ValueError(Text("client_secret or private_key_jwt is needed"))
+        check_roles(self.roles)
         return self

@@ -96,7 +96,7 @@ class Database:
     def _read_plan(self, statement: Select[Any]) -> ReadPlan:
         plan = self._plans.get(id(statement))
         if plan is None:
-            dialect = sqlite.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+            dialect = sqlite.dialect(paramstyle="named")
             types = (column.type.dialect_impl(dialect) for column in statement.selected_columns)
             processors = tuple(kind.result_processor(dialect, None) for kind in types)
             words = str(statement.compile(dialect=dialect))

@@ -29,6 +29,8 @@ def configure_auth(config: Any, settings: Settings, services: Services) -> None:
     renater.username_from = auth.username or ""
     renater.person_from = auth.person or ""
     renater.group_rules = [rule.model_dump(mode="json") for rule in auth.groups]
+    renater.role_rules = [rule.model_dump(mode="json") for rule in auth.roles]
+    renater.roles_from = list(auth.roles_from)
     renater.institutions = [
         institution.model_dump(mode="json", exclude_defaults=True) for institution in settings.institutions
     ]
