@@ -25,7 +25,7 @@ from ..spawners.processes import end_with_parent, last_lines
 from . import files, keeper, node, provider_process
 from .plan import HOST, Hub, Plan
 
-START_SECONDS = 90.0
+START_SECONDS = 180.0
 STOP_SECONDS = 6.0
 KILL_AFTER = 2.0
 LOOK_SECONDS = 0.2

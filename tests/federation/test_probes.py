@@ -59,7 +59,7 @@ async def test_a_broken_site_is_found_and_found_again_when_it_is_back(portal, si
         await sites["reims"].start()
     await portal.until(reims="up")
     steps = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(steps) < 3:
             from jupytercloud_hub.federation import registry
 

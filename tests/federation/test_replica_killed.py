@@ -41,7 +41,7 @@ async def health(client: httpx.AsyncClient, base: str) -> dict:
     return (await client.get(f"{base}health")).json()
 
 
-async def until(check, seconds: float = 30) -> None:
+async def until(check, seconds: float = 90) -> None:
     async with asyncio.timeout(seconds):
         while not await check():
             await asyncio.sleep(0.1)

@@ -16,7 +16,7 @@ from tests.federation.conftest import portal_of, write_portal
 from tests.federation.test_heartbeats import KEY, sign
 
 
-async def until(condition, seconds: float = 8) -> None:
+async def until(condition, seconds: float = 40) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)

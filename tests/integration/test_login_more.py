@@ -43,7 +43,7 @@ async def mock_provider() -> AsyncIterator[str]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             issuer = f"http://localhost:{port}"
-            async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(20):
+            async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(90):
                 while True:
                     with contextlib.suppress(httpx.TransportError):
                         if (await client.get(f"{issuer}/.well-known/openid-configuration")).status_code == 200:

@@ -87,7 +87,7 @@ def start(state: Path, *options: str, port: int | None = None) -> subprocess.Pop
 
 
 def wait_ready(
-    process: subprocess.Popen[bytes], ready_file: Path, output: Path, seconds: float = 150
+    process: subprocess.Popen[bytes], ready_file: Path, output: Path, seconds: float = 240
 ) -> dict[str, Any]:
     """Wait for the ready file. Raises AssertionError with what the demo printed when it ends or takes too long."""
     deadline = time.monotonic() + seconds
@@ -111,6 +111,6 @@ def running(folder: Path, *options: str, port: int | None = None) -> Iterator[De
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             try:
-                process.wait(30)
+                process.wait(90)
             except subprocess.TimeoutExpired:
                 process.kill()

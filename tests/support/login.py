@@ -91,7 +91,7 @@ class Browser:
     def __init__(self, hub: TestHub, language: str = "fr") -> None:
         self.hub = hub
         self.base = f"http://127.0.0.1:{hub.hub.port}{hub.hub.base_url}"
-        self.http = httpx.AsyncClient(headers={"Accept-Language": language}, trust_env=False, timeout=30)
+        self.http = httpx.AsyncClient(headers={"Accept-Language": language}, trust_env=False, timeout=90)
         self.visited: list[str] = []
 
     async def __aenter__(self) -> Browser:

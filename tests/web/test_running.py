@@ -89,7 +89,7 @@ def answers(port: int) -> bool:
     return False
 
 
-def until(condition, seconds: float = 30) -> float:
+def until(condition, seconds: float = 90) -> float:
     begun = time.monotonic()
     while not condition():
         assert time.monotonic() < begun + seconds, f"not within {seconds} s"
