@@ -9,6 +9,7 @@ from typing import Any
 from jupyterhub import orm
 from jupyterhub.utils import url_path_join
 
+from ..contracts.patterns import matches
 from ..contracts.person import USER_INFO_KEY
 from ..contracts.text import LANGUAGES
 from ..identity import PRESETS, Identity, Refused, decide
@@ -25,7 +26,7 @@ from .organizations import OrganizationsHandler
 from .pages import PREFIX, StatementHandler
 from .problems import from_oidc, from_refusal
 from .reauthorisation import Reauthoriser
-from .stepup import StepUpHandler, StepUpNeeded, is_strong
+from .stepup import StepUpHandler, StepUpNeeded, is_strong, strong_until
 from .store import ClaimKind, Store
 from .traits import RenaterTraits
 
@@ -193,7 +194,7 @@ class RenaterAuthenticator(RenaterTraits):
             "name": username,
             "admin": True if username in self.admin_users else None,
             "auth_state": auth_state,
-            "user_info": self._user_info(identity),
+            "user_info": self._user_info(identity, strong_until(auth_state, self.mfa_acr, self.mfa_max_age)),
         }
         auth_model = await self.update_auth_model(auth_model)
         if self.manage_groups:
@@ -241,10 +242,11 @@ class RenaterAuthenticator(RenaterTraits):
             "identity": identity.model_dump(mode="json"),
         }
 
-    @staticmethod
-    def _user_info(identity: Identity) -> dict[str, Any]:
+    def _user_info(self, identity: Identity, mfa_until: float | None = None) -> dict[str, Any]:
         """Return what JupyterHub shows to the person's server and to services; see `contracts.person`."""
         name = identity.name or identity.username
+        wanted = self.published_entitlements
+        entitlements = [one for one in identity.entitlements if any(matches(pattern, one) for pattern in wanted)]
         return {
             "name": name,
             "display_name": name,
@@ -254,6 +256,8 @@ class RenaterAuthenticator(RenaterTraits):
                 "home_organization": identity.home_organization,
                 "affiliations": list(identity.affiliations),
                 "language": identity.language,
+                **({"mfa_until": round(mfa_until)} if mfa_until is not None else {}),
+                **({"entitlements": entitlements} if entitlements else {}),
             },
         }
 

@@ -89,6 +89,17 @@ class RenaterTraits(LoginTraits):
         """,
     )
 
+    published_entitlements: Any = List(
+        Unicode(),
+        config=True,
+        help="""
+        Entitlements that the hub's services may see, as names, globs or regular expressions between slashes.
+
+        A portal routes by them. ``configure`` sets those that ``federation.rules`` name; all others stay in the
+        encrypted ``auth_state``. Example: ``["urn:geant:example.org:group:gpu*"]``.
+        """,
+    )
+
     group_rules: Any = List(
         config=True,
         help="""

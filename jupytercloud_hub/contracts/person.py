@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from .model import Model
 
 USER_INFO_KEY = "jupytercloud"
 """The member of JupyterHub's ``user_info`` under which the authenticator publishes a person."""
+
+LAST_SECOND = 2**37  # seconds since 1970: beyond any date that is meant
 
 
 class Person(Model):
@@ -24,8 +27,16 @@ class Person(Model):
     home_organization: str | None = None
     affiliations: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    entitlements: tuple[str, ...] = ()
+    """Only those that a rule of the federation names: the authenticator publishes no others."""
     language: str | None = None
     admin: bool = False
+    mfa_until: datetime | None = None
+    """Until when her login with two factors counts as one; None where she had none."""
+
+    def is_strong(self, now: datetime | None) -> bool:
+        """Say whether she logged in with two factors not too long before ``now`` (aware; None asks for no time)."""
+        return self.mfa_until is not None and (now is None or now <= self.mfa_until)
 
     @classmethod
     def from_hub_user(cls, model: Mapping[str, Any]) -> Person:
@@ -37,14 +48,22 @@ class Person(Model):
         def text(value: Any) -> str | None:
             return value if isinstance(value, str) and value else None
 
-        affiliations = published.get("affiliations")
+        def texts(value: Any) -> tuple[str, ...]:
+            return tuple(value) if isinstance(value, list | tuple) else ()
+
+        def moment(value: Any) -> datetime | None:
+            known = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < LAST_SECOND
+            return datetime.fromtimestamp(value, UTC) if known else None
+
         return cls(
             username=model["name"],
             person=text(published.get("person")),
             name=text(info.get("name")),
             home_organization=text(published.get("home_organization")),
-            affiliations=tuple(affiliations) if isinstance(affiliations, list | tuple) else (),
+            affiliations=texts(published.get("affiliations")),
+            entitlements=texts(published.get("entitlements")),
             groups=tuple(sorted(model.get("groups") or ())),
             language=text(published.get("language")),
             admin=bool(model.get("admin")),
+            mfa_until=moment(published.get("mfa_until")),
         )

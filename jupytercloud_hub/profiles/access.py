@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -40,6 +40,8 @@ class AccessRule(Model):
     """Sites of the federation at which the profile is offered."""
     users: Patterns = ()
     """Usernames at this hub."""
+    mfa: bool = False
+    """A login with two factors is needed (``auth.mfa`` says which, and for how long it counts)."""
     hours: tuple[Hours, ...] = ()
     """Hours of the week in which servers may be started, in the site's time zone: ``mon-fri 08:00-20:00``."""
     reason: Localized | None = None
@@ -61,7 +63,17 @@ class AccessRule(Model):
             if len(self.groups) == 1:
                 return Text("Reserved for the group {group}.", group=self.groups[0])
             return Text("Reserved for the groups {groups}.", groups=_list(self.groups))
+        if self.mfa and not person.is_strong(now):
+            return Text("Needs a login with two factors.")
         return closed(self.hours, now)
+
+
+def needs_step_up(
+    rules: tuple[AccessRule, ...], person: Person, site: str | None = None, now: datetime | None = None
+) -> bool:
+    """Say whether a person who is refused would be let in after a login with two factors."""
+    stronger = person.model_copy(update={"mfa_until": datetime.max.replace(tzinfo=UTC)})
+    return refusal(rules, person, site, now) is not None and refusal(rules, stronger, site, now) is None
 
 
 def refusal(

@@ -58,6 +58,8 @@ class Card:
     """How many more servers of it fit at the moment; None where nobody knows."""
     price: float | None = None
     """Units for an hour, without options; None where nobody counts."""
+    step_up: bool = False
+    """It is greyed, and would not be after a login with two factors."""
 
     def value(self, option: Option) -> str:
         """Return what the option's field holds when the form opens."""
@@ -128,11 +130,14 @@ class FormPlan:
         """
         wanted, values = _asked(last)
         reasons: dict[str, Text | None] = {}
+        step_up: set[str] = set()
         for profile in self.catalogue:
             if hidden(profile.access) and refusal(profile.access, person, self.capabilities.site):
                 continue
             no = why_not(profile, person, self.capabilities, now)
             reasons[profile.name] = no.text if no else None
+            if no is not None and no.reason == "mfa":
+                step_up.add(profile.name)
         checked = self._checked(wanted, reasons)
         sections = []
         for title, plans in self._sections:
@@ -144,6 +149,7 @@ class FormPlan:
                     _still_accepted(plan.profile, values) if plan.profile.name == wanted else None,
                     free.of(plan.profile.name),
                     (prices or {}).get(plan.profile.name),
+                    plan.profile.name in step_up,
                 )
                 for plan in plans
                 if plan.profile.name in reasons

@@ -11,7 +11,7 @@ from typing import Any
 from ..contracts.person import Person
 from ..contracts.server_record import ServerRecord
 from ..contracts.text import Text
-from .access import hidden, refusal
+from .access import hidden, needs_step_up, refusal
 from .catalogue import Catalogue, Profile
 from .options import check_all
 from .refusal import Refused
@@ -46,7 +46,8 @@ def why_not(
     """Return why this person cannot start this profile at this site, or None: form and start ask the same."""
     unmet = refusal(profile.access, person, capabilities.site, now)
     if unmet is not None:
-        return Refused(unmet, reason="access", status=403)
+        step_up = needs_step_up(profile.access, person, capabilities.site, now)
+        return Refused(unmet, reason="mfa" if step_up else "access", status=403)
     shortage = capabilities.shortage(profile.resources, profile.node_class)
     if shortage is not None:
         return Refused(shortage, reason="capacity", status=409)

@@ -181,7 +181,14 @@ class ChoiceMixin(_Base):
         last = self._prefill or self.user_options
         self._prefill = None
         language, left = self.language, await self.budgets_left()
-        return self.form_page.render(self.person, language, last, self.now(), left, self.free_places())
+        return self.form_page.render(
+            self.person, language, last, self.now(), left, self.free_places(), self.step_up_address
+        )
+
+    @property
+    def step_up_address(self) -> str:
+        """Where the hub's authenticator takes logins with two factors; empty where it takes none."""
+        return f"{self.hub.base_url}oidc/step-up" if getattr(self.authenticator, "mfa_acr", None) else ""
 
     def free_places(self) -> FreePlaces:
         """Return how many more servers fit at this site, as far as the operator declared what there is."""
@@ -240,8 +247,12 @@ class ChoiceMixin(_Base):
         self._resolved, self._record = resolved, resolved.record
 
     def refused(self, no: Refused) -> StartRefused:
-        """Return a refusal of the catalogue as the hub raises it."""
-        return StartRefused(self.words(no.text), reason=no.reason, status_code=no.status, log_message=str(no))
+        """Return a refusal of the catalogue as the hub raises it; one that a stronger login lifts says where."""
+        link = None
+        if no.reason == "mfa" and self.step_up_address:
+            link = (self.step_up_address, self.words(Text("Log in with two factors")))
+        words = self.words(no.text)
+        return StartRefused(words, reason=no.reason, status_code=no.status, log_message=str(no), link=link)
 
     def apply(self, resolved: Resolved) -> None:
         """Set this spawner's traits for one start; backends extend it with what is theirs."""

@@ -46,10 +46,12 @@ class FormPage:
         now: datetime | None = None,
         left: BudgetsLeft = NOTHING_COUNTED,
         free: FreePlaces = NOTHING_KNOWN,
+        step_up: str = "",
     ) -> str:
         """Return the inside of JupyterHub's spawn form for a person, in her language.
 
-        ``now`` is in the site's time zone, in which days are shown too.
+        ``now`` is in the site's time zone, in which days are shown too. ``step_up`` is the hub's address for a login
+        with two factors; empty where it has none.
         """
         form = self.plan.for_person(person, last, now, free, left.prices)
         return render_template(
@@ -58,17 +60,17 @@ class FormPage:
             form=form,
             css=_css(),
             contact=self.contact,
-            show=partial(self._card, language),
+            show=partial(self._card, language, step_up),
             budgets=left.budgets,
             zone=str(now.tzinfo) if now else "Europe/Paris",
         )
 
-    def _card(self, language: Language, card: Card) -> Markup:
+    def _card(self, language: Language, step_up: str, card: Card) -> Markup:
         """Return one profile's part; all but the one with her own last answers are the same for many people."""
         key = (language, card.plan.profile.name, card.checked, card.refusal, card.free, card.price)
         if card.values is None and key in self._cards:
             return self._cards[key]
-        html = Markup(render_template(CARD, language, card=card))  # noqa: S704 - escaped by the template
+        html = Markup(render_template(CARD, language, card=card, step_up=step_up))  # noqa: S704 - escaped by the template
         if card.values is None:
             self._cards[key] = html
         return html

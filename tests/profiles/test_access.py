@@ -1,10 +1,12 @@
 """Numbered cases: who is let in by which rules, and what the others read."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from pydantic import ValidationError
 
 from jupytercloud_hub.contracts.person import Person
-from jupytercloud_hub.profiles.access import AccessRule, hidden, refusal
+from jupytercloud_hub.profiles.access import AccessRule, hidden, needs_step_up, refusal
 
 PHYSICIST = Person(
     username="amelie",
@@ -13,6 +15,8 @@ PHYSICIST = Person(
     groups=("physique", "calcul"),
 )
 NOBODY = Person(username="bob")
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+STRONG = Person(username="zoe", groups=("physique",), mfa_until=NOON)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,24 @@ def test_rules_let_in_and_refuse_with_their_reason(
 ) -> None:
     no = refusal(tuple(AccessRule.model_validate(rule) for rule in rules), person, site)
     assert (no is None) if said is None else (no is not None and said in str(no)), f"case {number}: {no}"
+
+
+@pytest.mark.parametrize(
+    ("person", "now", "said", "step_up"),
+    [
+        (STRONG, NOON, None, False),
+        (STRONG, NOON + timedelta(seconds=1), "Needs a login with two factors.", True),
+        (STRONG.model_copy(update={"mfa_until": None}), NOON, "Needs a login with two factors.", True),
+        (NOBODY, NOON, "Reserved for the group physique.", False),
+    ],
+)
+def test_two_factors_count_for_their_time_and_a_stronger_login_is_offered_only_where_it_helps(
+    person: Person, now: datetime, said: str | None, step_up: bool
+) -> None:
+    rules = (AccessRule(groups=("physique",), mfa=True),)
+    no = refusal(rules, person, None, now)
+    assert (str(no) if no else None) == said
+    assert needs_step_up(rules, person, None, now) is step_up
 
 
 def test_profile_is_hidden_only_where_every_rule_says_so() -> None:
