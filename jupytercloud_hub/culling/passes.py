@@ -29,10 +29,12 @@ from ..settings.culling import CullingSettings
 from ..web.i18n import render
 from .asked import Asked
 from .facts import Report, Start, reported, servers_of
+from .letters import Letters
 from .metrics import Metrics
 from .reclaimed import LONGEST, reclaimed
 from .rules import Action, Judge, KeepRefused, Memory, Server, Verdict
-from .store import Remembered, Store
+from .store import Done, Remembered, Store, Way
+from .together import Together
 from .webhook import Webhook
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class Culler:
         now: Now,
         asked: Asked | None = None,
         webhook: Webhook | None = None,
+        letters: Letters | None = None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self.settings = settings
@@ -90,7 +93,10 @@ class Culler:
         self.now = now
         self.asked = asked
         self.webhook = webhook
+        self.letters = letters
         self._poll_seconds = poll_seconds
+        self._memories: Together[str, Remembered] = Together(self._remembered_by_each)
+        self._stopped: Together[Done, None] = Together(self._note_all)
         self._holder = secrets.token_hex(8)
         self._requests: Mapping[Start, StopRequest] = {}
         self._running: dict[tuple[str, str], Server] = {}
@@ -266,12 +272,18 @@ class Culler:
             await self.store.warn(changes)
 
     async def _tell(self, verdicts: list[Verdict]) -> None:
-        if self.webhook is None:
-            return
-        untold = await self.store.untold()
-        fresh = [verdict for verdict in verdicts if verdict.server.key in untold and verdict.warned]
-        if fresh and await self.webhook.tell(fresh):
-            await self.store.told(verdict.server.key for verdict in fresh)
+        if self.webhook is not None:
+            fresh = await self._untold("told", verdicts)
+            if fresh and await self.webhook.tell(fresh):
+                await self.store.told("told", [verdict.server.key for verdict in fresh])
+        if self.letters is not None:
+            fresh = await self._untold("mailed", verdicts)
+            if fresh:
+                await self.store.told("mailed", await self.letters.tell(fresh))
+
+    async def _untold(self, way: Way, verdicts: list[Verdict]) -> list[Verdict]:
+        untold = await self.store.untold(way)
+        return [verdict for verdict in verdicts if verdict.server.key in untold and verdict.warned]
 
     async def _stop(self, decided: Verdict, settled: bool, slots: asyncio.Semaphore) -> str:
         verdict, server = decided, decided.server
@@ -312,13 +324,20 @@ class Culler:
         if planned is None:
             return
         reason = Localized({language: render(planned.reason, language) for language in LANGUAGES})
-        await self.store.stopped(server, now, planned.cause.value, planned.rule, reason)
+        await self._stopped.ask(Done(server, now, planned.cause.value, planned.rule, reason))
         what = f"{server.user}/{server.name} is stopped ({planned.cause.value}, rule {planned.rule})"
         log.info("%s stopped_at=%s", what, now.isoformat())
 
+    async def _remembered_by_each(self, users: list[str]) -> list[Remembered]:
+        return [await self.store.remembered(*users)] * len(users)
+
+    async def _note_all(self, stops: list[Done]) -> list[None]:
+        await self.store.stopped(stops)
+        return [None] * len(stops)
+
     async def _again(self, server: Server, settled: bool) -> Verdict | None:
         """Read and judge a server anew; None when this start of it is over."""
-        remembered = await self.store.remembered(server.user)
+        remembered = await self._memories.ask(server.user)
         model = await self.api.user(server.user)  # last: nothing is waited for between this and the DELETE
         if model is None:
             return None

@@ -12,9 +12,11 @@ from ..contracts.stops import STOPS_PATH
 from ..hubapi.client import HubApi, HubApiError
 from ..settings.culling import CullingSettings
 from ..storage import Database
+from ..web.mail import Mailer
 from ..web.service import Service
 from . import pages
 from .asked import Asked
+from .letters import Letters
 from .metrics import Metrics
 from .passes import Busy, Culler
 from .store import Store
@@ -64,6 +66,7 @@ class CullerService(Service):
             self.now,
             self._asked,
             self._webhook,
+            open_letters(self.settings, self.mailer, self._api),
         )
         self._last_error: str | None = None
         self._tasks = [asyncio.create_task(self._passes()), asyncio.create_task(self._prune())]
@@ -132,6 +135,13 @@ def open_asked(settings: Settings, token: str) -> Asked | None:
         return None
     url = os.environ.get(STOPS_URL) or f"{settings.site.url}services/quotas/{STOPS_PATH}"
     return Asked(url, token)
+
+
+def open_letters(settings: Settings, mailer: Mailer | None, api: HubApi) -> Letters | None:
+    """Return what writes to people, where the operator switched that on."""
+    if mailer is None or not mailer.to_people:
+        return None
+    return Letters(mailer, api, settings.site, f"{settings.site.url}services/{CullerService.name}/")
 
 
 def open_webhook(settings: Settings) -> Webhook | None:

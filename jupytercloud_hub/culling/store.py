@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ..contracts.text import Localized
+from ..contracts.text import LANGUAGES, Localized
 from ..storage import Database
 from .facts import Report, Start
 from .reclaimed import Freed
@@ -19,6 +19,8 @@ from .rules import KeepRefused, Maintenance, Memory, Server
 from .tables import Activity, Kept, State, Stopped, Warning_
 
 MOMENTS = ("read", "settles", "counted")
+Way = Literal["told", "mailed"]
+"""How a warning leaves the culler, as its column is named: the operator's webhook, or a letter."""
 PERSONAL = (Warning_, Kept, Activity, Stopped)
 
 
@@ -41,33 +43,49 @@ class Remembered:
 _NOTHING = Memory()
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A stop that was done, and why."""
+
+    server: Server
+    at: datetime
+    cause: str
+    rule: str
+    reason: Localized
+
+
 class Store:
     """The culler's tables. Every method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def remembered(self, user: str | None = None) -> Remembered:
-        """Return what is remembered of all starts, or of one person's."""
+    async def remembered(self, *users: str) -> Remembered:
+        """Return what is remembered of all starts, or of some people's."""
 
-        def of(table: Any) -> Any:
-            return select(table) if user is None else select(table).where(table.user == user)
+        def of(table: Any, *columns: Any) -> Any:
+            query = select(table.user, table.server, table.started, *columns)
+            return query.where(table.user.in_(users)) if users else query
 
         async with self._database.session() as session:
             warned: dict[Start, dict[str, datetime]] = defaultdict(dict)
-            for row in await session.scalars(of(Warning_)):
-                warned[row.user, row.server, row.started][row.asker] = row.warned_at
-            kept = {(r.user, r.server, r.started): r for r in await session.scalars(of(Kept))}
+            query = of(Warning_, Warning_.asker, Warning_.warned_at)
+            for user, server, started, asker, at in await session.execute(query):
+                warned[user, server, started][asker] = at
+            query = of(Kept, Kept.times, Kept.until)
+            kept = {tuple(start): (times, until) for *start, times, until in await session.execute(query)}
+            query = of(Activity, Activity.reported_at, Activity.active_at, Activity.busy)
             reports = {
-                (r.user, r.server, r.started): Report(r.reported_at, r.active_at, tuple(r.busy))
-                for r in await session.scalars(of(Activity))
+                (user, server, started): Report(reported_at, active_at, tuple(busy))
+                for user, server, started, reported_at, active_at, busy in await session.execute(query)
             }
-            state = {row.name: row for row in await session.scalars(select(State))}
+            rows = await session.execute(select(State.name, State.value))
+            state: dict[str, dict[str, Any]] = {name: value for name, value in rows}  # noqa: C416 - rows are no pairs
         memories = {
             start: Memory(
                 warned=warned.get(start, {}),
-                kept_until=kept[start].until if start in kept else None,
-                keeps=kept[start].times if start in kept else 0,
+                kept_until=kept[start][1] if start in kept else None,
+                keeps=kept[start][0] if start in kept else 0,
             )
             for start in {*warned, *kept}
         }
@@ -83,21 +101,23 @@ class Store:
                 for asker in after.keys() - before.keys():
                     # A page and a pass may say it at the same moment: the first word counts.
                     values = {"user": user, "server": server, "started": started, "asker": asker}
-                    row = self._database.insert(Warning_).values(**values, warned_at=after[asker], told=False)
+                    row = self._database.insert(Warning_).values(
+                        **values, warned_at=after[asker], told=False, mailed=False
+                    )
                     await session.execute(row.on_conflict_do_nothing())
 
-    async def untold(self) -> set[Start]:
-        """Return the starts with a warning that the webhook does not have."""
+    async def untold(self, way: Way) -> set[Start]:
+        """Return the starts with a warning that did not go this way yet."""
         async with self._database.session() as session:
-            rows = await session.scalars(select(Warning_).where(Warning_.told.is_(False)))
+            rows = await session.scalars(select(Warning_).where(getattr(Warning_, way).is_(False)))
             return {(row.user, row.server, row.started) for row in rows}
 
-    async def told(self, starts: Iterable[Start]) -> None:
-        """Note that the webhook has these."""
+    async def told(self, way: Way, starts: Iterable[Start]) -> None:
+        """Note that these went this way."""
         async with self._database.session() as session:
             for user, server, started in starts:
                 which = (Warning_.user == user, Warning_.server == server, Warning_.started == started)
-                await session.execute(update(Warning_).where(*which).values(told=True))
+                await session.execute(update(Warning_).where(*which).values({way: True}))
 
     async def keep(self, start: Start, seen: Memory, until: datetime) -> None:
         """Count one "keep it"; of two that were decided on the same memory, the second is refused."""
@@ -126,24 +146,25 @@ class Store:
                 )
             )
 
-    async def stopped(self, server: Server, at: datetime, cause: str, rule: str, reason: Localized) -> None:
-        """Note a stop for its owner's page."""
-        texts = {language: reason.in_(language) for language in ("fr", "en")}
+    async def stopped(self, stops: Sequence[Done]) -> None:
+        """Note stops for their owners' pages."""
+        rows = [
+            {
+                "user": done.server.user,
+                "server": done.server.name,
+                "started": done.server.started,
+                "stopped_at": done.at,
+                "cause": done.cause,
+                "rule": done.rule,
+                "reason": {language: done.reason.in_(language) for language in LANGUAGES},
+                "cpu": done.server.cpu,
+                "memory": done.server.memory,
+                "gpu": done.server.gpu,
+            }
+            for done in stops
+        ]
         async with self._database.session() as session:
-            session.add(
-                Stopped(
-                    user=server.user,
-                    server=server.name,
-                    started=server.started,
-                    stopped_at=at,
-                    cause=cause,
-                    rule=rule,
-                    reason=texts,
-                    cpu=server.cpu,
-                    memory=server.memory,
-                    gpu=server.gpu,
-                )
-            )
+            await session.execute(insert(Stopped.__table__), rows)  # type: ignore[arg-type]
 
     async def recent_stops(self, user: str, since: datetime) -> list[Stopped]:
         """Return a person's stops since then, the newest first."""
@@ -176,14 +197,17 @@ class Store:
 
     async def remember(self, **moments: datetime) -> None:
         """Remember moments by name (`Remembered.moments`)."""
+        rows = [{"name": name, "value": {"at": at.isoformat()}} for name, at in moments.items()]
+        statement = self._database.insert(State)
+        statement = statement.on_conflict_do_update(["name"], set_={"value": statement.excluded.value})
         async with self._database.session() as session:
-            for name, at in moments.items():
-                await session.merge(State(name=name, value={"at": at.isoformat()}))
+            await session.execute(statement, rows)
 
     async def maintenance(self) -> Maintenance | None:
         """Return the maintenance for which everything is to be stopped, if there is one."""
         async with self._database.session() as session:
-            return _maintenance(await session.get(State, "maintenance"))
+            row = await session.get(State, "maintenance")
+            return _maintenance(row.value if row else None)
 
     async def set_maintenance(self, maintenance: Maintenance | None) -> None:
         """Announce a maintenance, or take it back."""
@@ -212,14 +236,14 @@ class Store:
                 await session.delete(row)
 
 
-def _moments(state: Mapping[str, State]) -> dict[str, datetime]:
-    return {name: datetime.fromisoformat(state[name].value["at"]) for name in MOMENTS if name in state}
+def _moments(state: Mapping[str, dict[str, Any]]) -> dict[str, datetime]:
+    return {name: datetime.fromisoformat(state[name]["at"]) for name in MOMENTS if name in state}
 
 
-def _maintenance(row: State | None) -> Maintenance | None:
-    if row is None:
+def _maintenance(value: dict[str, Any] | None) -> Maintenance | None:
+    if value is None:
         return None
-    return Maintenance(datetime.fromisoformat(row.value["at"]), Localized(row.value["message"]))
+    return Maintenance(datetime.fromisoformat(value["at"]), Localized(value["message"]))
 
 
 async def export(session: AsyncSession, username: str) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class Warning_(Base):  # noqa: N801 - `Warning` is Python's
     warned_at: Mapped[datetime] = mapped_column(UtcDateTime)
     told: Mapped[bool] = mapped_column(Boolean, default=False)
     """Whether the operator's webhook has it."""
+    mailed: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Whether its owner was written to, or nobody could be."""
 
 
 class Kept(Base):

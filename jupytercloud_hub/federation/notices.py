@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import smtplib
 from collections.abc import Callable
 from datetime import datetime
-from email.message import EmailMessage
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import httpx
 
 from ..contracts.text import LANGUAGES, Text
-from ..settings.federation import FederationSettings, FederationSite, Mail, Notify
+from ..settings.federation import FederationSettings, FederationSite, Notify
 from ..web.i18n import render
+from ..web.mail import Letter, Mailer
 from .board import Board, Known
 from .model import SiteState
 from .words import STATES
@@ -39,8 +38,17 @@ Send = Callable[[str, str], None]
 class Notifier:
     """Follows the states of a board and sends messages about what changed."""
 
-    def __init__(self, board: Board, settings: FederationSettings, folder: Path, zone: ZoneInfo, page: str) -> None:
+    def __init__(
+        self,
+        board: Board,
+        settings: FederationSettings,
+        folder: Path,
+        zone: ZoneInfo,
+        page: str,
+        mailer: Mailer | None = None,
+    ) -> None:
         self._board = board
+        self._mailer = mailer
         self._settings = settings
         self._folder = folder
         self._zone = zone
@@ -81,9 +89,9 @@ class Notifier:
     async def _to(self, notify: Notify, site: FederationSite, text: str) -> None:
         if notify.webhook is not None:
             await self._tried(site.name, lambda: _webhook(notify.webhook.read(self._folder), text))  # type: ignore[union-attr]
-        if notify.emails and self._settings.mail is not None:
-            mail = self._settings.mail
-            await self._tried(site.name, lambda: asyncio.to_thread(_email, mail, notify.emails, text))
+        if notify.emails and self._mailer is not None:
+            letter = Letter(notify.emails, text.partition("\n")[0], text)
+            await self._tried(site.name, lambda: _email(self._mailer, letter))  # type: ignore[arg-type]
 
     async def _tried(self, name: str, send: Callable[[], object]) -> None:
         for attempt in range(TRIES):
@@ -129,14 +137,6 @@ async def _webhook(url: str, text: str) -> None:
         (await client.post(url, json={"text": text})).raise_for_status()
 
 
-def _email(mail: Mail, to: tuple[str, ...], text: str) -> None:
-    letter = EmailMessage()
-    letter["Subject"] = text.partition("\n")[0][:150]
-    letter["From"] = mail.sender
-    letter["To"] = ", ".join(to)
-    letter.set_content(text)
-    host, _, port = mail.server.partition(":")
-    with smtplib.SMTP(host, int(port or 25), timeout=SECONDS) as server:
-        if mail.starttls:
-            server.starttls()
-        server.send_message(letter)
+async def _email(mailer: Mailer, letter: Letter) -> None:
+    if not all(await mailer.send([letter])):
+        raise ConnectionError("the mail server did not take it")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, ClassVar
 
 from tornado.web import Application
@@ -17,6 +20,7 @@ from ..hubapi import HubApi
 from ..settings import Settings
 from ..settings.configure.names import FEDERATION
 from ..settings.federation import FederationSettings
+from ..settings.secrets import Secret, SecretMissingError
 from ..storage import Database
 from ..web.context import ServiceContext
 from ..web.service import Now, Service, utc_now
@@ -40,6 +44,7 @@ from .signing import SignedBy
 
 log = logging.getLogger("jupytercloud")
 
+SECRET_LENGTH = 32
 TICK = 0.5
 """Seconds between two looks at what time alone changes (orders and heartbeats that end)."""
 SYNC = 2.0
@@ -59,8 +64,10 @@ class FederationService(Service):
     def __init__(
         self, settings: Settings, context: ServiceContext, now: Now = utc_now, make_client: ClientFactory = client
     ) -> None:
-        super().__init__(settings, context, now)
         self.federation: FederationSettings = settings.federation or FederationSettings()
+        if self.federation.cookie_secret is not None:
+            context = replace(context, cookie_secret=_shared(self.federation.cookie_secret, settings.folder))
+        super().__init__(settings, context, now)
         self.rules = all_rules(settings)
         self.metrics = FederationMetrics(self.registry)
         self.board = Board(self.federation, now, self._step)
@@ -75,6 +82,7 @@ class FederationService(Service):
             settings.folder,
             settings.site.zone,
             f"{settings.site.origin}{context.prefix}status",
+            self.mailer,
         )
         self.used: dict[str, datetime] = {}
         self.limit = RateLimit(API_RATE, API_BURST)
@@ -266,3 +274,14 @@ class FederationService(Service):
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _shared(secret: Secret, folder: Path) -> bytes:
+    """Return the key that all replicas make of their shared secret; the process ends where there is none."""
+    try:
+        text = secret.read(folder)
+    except SecretMissingError as error:
+        raise SystemExit(f"federation.cookie_secret: {error.text}") from None
+    if len(text) < SECRET_LENGTH:
+        raise SystemExit(f"federation.cookie_secret has {len(text)} characters; {SECRET_LENGTH} are needed")
+    return sha256(b"jupytercloud services cookie secret " + text.encode()).digest()

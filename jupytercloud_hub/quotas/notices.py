@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..contracts.person import Person
@@ -26,6 +27,14 @@ _AT_ONCE = 200
 _Key = tuple[str, str, str, str, int]
 PersonOf = Callable[[str], Person | None]
 """Finds a person by username, as the hub last described her; None where it does not know her."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A limit of which somebody has used so many percent."""
+
+    standing: Standing
+    percent: int
 
 
 def name_of(limit: Limit) -> str:
@@ -71,10 +80,44 @@ class Notices:
                         counts=counts,
                         percent=percent,
                         since_s=seconds_of(now),
+                        mailed=False,
                     )
                 )
             for key in present.keys() - due:
                 await session.delete(present[key])
+
+    async def unmailed(self, now: datetime) -> list[Reached]:
+        """Return what people have reached and were not written about: of each limit the highest percentage."""
+        async with self._ledger.database.session() as session:
+            query = select(Notice).where(
+                Notice.hub == self._ledger.hub, Notice.kind == "person", Notice.mailed.is_(False)
+            )
+            rows = list((await session.execute(query.order_by(Notice.percent))).scalars())
+            levels = {(row.name, row.rule, row.counts): row.percent for row in rows}
+            accounts = sorted({Account("person", row.name) for row in rows})
+            return [
+                Reached(standing, levels[key])
+                for standing in await self._standings(session, accounts, now)
+                if (key := (standing.account.name, standing.budget.name, name_of(standing.limit))) in levels
+            ]
+
+    async def mailed(self, done: Sequence[Reached]) -> None:
+        """Note that nothing has to be written about these, nor about lower percentages of theirs."""
+        async with self._ledger.writing() as session:
+            for each in done:
+                account, standing = each.standing.account, each.standing
+                await session.execute(
+                    update(Notice)
+                    .where(
+                        Notice.hub == self._ledger.hub,
+                        Notice.kind == account.kind,
+                        Notice.name == account.name,
+                        Notice.rule == standing.budget.name,
+                        Notice.counts == name_of(standing.limit),
+                        Notice.percent <= each.percent,
+                    )
+                    .values(mailed=True)
+                )
 
     async def stops(self, now: datetime, zone: str) -> list[StopRequest]:
         """Return the servers that a hard budget no longer carries, each with the earliest stop."""

@@ -21,6 +21,7 @@ from .admission import Admission
 from .clock import Clock, parent_began
 from .collector import Collector
 from .ledger import Ledger, Prices
+from .letters import Letters
 from .metrics import Metrics
 from .notices import Notices
 from .shared_limits import SharedLimits
@@ -76,6 +77,8 @@ class QuotasService(Service):
             self.ledger, self._hub, self.settings, self.metrics, self.clock.now, self._hub_began()
         )
         self.notices = Notices(self.ledger, self.reader, self._person)
+        self.letters = self._open_letters()
+        self._posting: asyncio.Task[None] | None = None
         self._last_error: str | None = "the hub was not read yet"
         self._looked = self.now()
         await self._warm_up()
@@ -83,9 +86,10 @@ class QuotasService(Service):
 
     async def stop(self) -> None:
         """End; what is not counted yet is counted by the next process."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._posting] if self._posting else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._hub.close()
         await self._database.close()
 
@@ -129,8 +133,23 @@ class QuotasService(Service):
             await self.notices.refresh(found.as_of)
         if found.adopted or found.closed:
             log.info("ledger and hub agree: %d adopted, %d closed", found.adopted, found.closed)
+        if self.letters and (self._posting is None or self._posting.done()):
+            # beside the heartbeat: a mail server that does not answer keeps nobody from being counted
+            self._posting = asyncio.create_task(self._post(self.letters, found.as_of))
         self._looked = found.as_of
         self.metrics.last_look.set(found.as_of.timestamp())
+
+    def _open_letters(self) -> Letters | None:
+        if self.mailer is None or not self.mailer.to_people:
+            return None
+        site = self.settings.site
+        return Letters(self.mailer, self._hub, self.notices, site, f"{site.url}services/{self.name}/")
+
+    async def _post(self, letters: Letters, now: datetime) -> None:
+        try:
+            await letters.send(now)
+        except Exception:
+            log.exception("letters were not sent; tried again after the next heartbeat")
 
     async def _looks(self) -> None:
         period = self.quotas.heartbeat.total_seconds()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import JSON, BigInteger, Date, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Boolean, Date, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..storage import Base
@@ -159,6 +159,8 @@ class Notice(Base):
     """Which limit of the budget: window, measure and type of GPU."""
     percent: Mapped[int] = mapped_column(Integer, primary_key=True)
     since_s: Mapped[int] = mapped_column(BigInteger)
+    mailed: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Whether the person was written to, or nobody could be."""
 
 
 class ClockOffset(Base):

@@ -60,18 +60,7 @@ class Notify(Model):
     webhook: Secret | None = None
     """Address of an incoming webhook in Mattermost's (and Slack's) format; it is a secret."""
     emails: Names = ()
-    """Addresses that get a letter; ``federation.mail`` says through which server."""
-
-
-class Mail(Model):
-    """The mail server through which operators are told."""
-
-    server: str = Field(default="localhost:25", pattern=r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$")
-    """Host and port of an SMTP server that takes letters from this machine without a password."""
-    sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
-    """Address in From."""
-    starttls: bool = False
-    """Encrypt the connection with STARTTLS."""
+    """Addresses that get a letter; ``mail`` says through which server."""
 
 
 class FederationSite(Model):
@@ -117,7 +106,10 @@ class FederationRule(Model):
     affiliations: Patterns = ()
     """Affiliations: ``member``, or with its scope ``member@univ-reims.fr``."""
     groups: Patterns = ()
-    """JupyterHub groups; entitlements become groups in ``institutions``."""
+    """JupyterHub groups."""
+    entitlements: Patterns = ()
+    """Entitlements, such as ``urn:geant:math.cnrs.fr:group:gpu*``. The portal's hub publishes to its services those
+    that a rule names here, and no others."""
     allow: Names = ()
     """Sites that these people may use; ``"*"`` is all of them."""
     deny: Names = ()
@@ -218,10 +210,11 @@ class FederationSettings(Model):
     """How sites are probed."""
     hot_path: Annotated[Duration, _short(0, 86400)] = timedelta(minutes=10)
     """How long the signed cookie routes a person home without a look at database and hub."""
+    cookie_secret: Secret | None = None
+    """Secret that several replicas of the portal's service share, at least 32 characters (``openssl rand -hex 32``):
+    with it a login that begins at one ends at another. Without it each makes its own in ``site.state``."""
     notify: Notify | None = None
     """Who is told when any site goes away or comes back."""
-    mail: Mail | None = None
-    """The mail server for such letters."""
     portal: PortalLink | None = None
     """On a site: the portal that it belongs to."""
 

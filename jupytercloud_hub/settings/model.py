@@ -14,6 +14,7 @@ from ..profiles.catalogue import Profiles
 from .auth import AuthSettings
 from .culling import CullingSettings
 from .federation import FederationSettings
+from .mail import MailSettings
 from .quotas import QuotasSettings
 from .shared import or_shared
 from .site import DatabaseSettings, PrivacySettings, SiteSettings
@@ -39,6 +40,8 @@ class Settings(Model):
     """Who may use how much."""
     federation: FederationSettings | None = None
     """The portal's sites, or this site's portal. A single hub has none."""
+    mail: MailSettings | None = None
+    """The server through which letters go. Without it nobody gets any."""
     privacy: PrivacySettings = PrivacySettings()
     """What is kept about people, and for how long."""
     database: DatabaseSettings = DatabaseSettings()

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -21,6 +22,7 @@ from tornado.web import Application, StaticFileHandler
 from ..hubapi import HubApi
 from . import common
 from .context import ServiceContext
+from .mail import Mailer
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -73,6 +75,12 @@ class Service:
         async with HubApi(self.context.api_url, self.context.api_token, timeout=5) as hub:
             held = await hub.get("user")
         return frozenset(held["scopes"]), least_scopes(self.settings).get(self.name, frozenset())  # type: ignore[call-overload]
+
+    @cached_property
+    def mailer(self) -> Mailer | None:
+        """What sends the letters of this hub; None where ``mail:`` names no server."""
+        mail = self.settings.mail
+        return Mailer(mail, self.settings.folder, self.now) if mail else None
 
     def neighbours(self) -> dict[str, str]:
         """Return the services of this hub that have pages: name → path."""

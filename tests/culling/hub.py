@@ -66,7 +66,7 @@ c.JupyterHub.allow_named_servers = True
 c.JupyterHub.cleanup_servers = True  # at SIGTERM: a test leaves nothing behind
 c.JupyterHub.tornado_settings = {{"slow_stop_timeout": {slow_stop}}}
 c.Spawner.cmd = [sys.executable, {folder!r} + "/server.py", {folder!r}]
-c.Spawner.start_timeout = 20
+c.Spawner.start_timeout = 90
 c.JupyterHub.services.append({{"name": "admin", "api_token": {token!r}}})
 c.JupyterHub.load_roles.append({{
     "name": "admin-role", "services": ["admin"],

@@ -62,12 +62,12 @@ async def inbox(monkeypatch):
 @pytest.fixture
 async def portal(tmp_path, sites, inbox):
     file = write_portal(tmp_path, sites)
-    mail = f'  mail: {{server: "127.0.0.1:{inbox.smtp_port}", sender: portail@example.fr}}\n'
+    mail = f'mail: {{server: "127.0.0.1:{inbox.smtp_port}", sender: portail@example.fr}}\n'
     text = file.read_text().replace(
         "name: reims, title",
         "name: reims, notify: {webhook: {env: REIMS_WEBHOOK}, emails: [ops@reims.example.fr]}, title",
     )
-    file.write_text(text.replace("federation:\n", f"federation:\n{mail}", 1))
+    file.write_text(f"{text}\n{mail}")
     async with portal_of(file) as running:
         running.service.notifier.hold = 0.2
         await running.until(grenoble="up", reims="up", paris_saclay="up")
