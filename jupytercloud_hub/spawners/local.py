@@ -20,7 +20,7 @@ from .base import ProfileMixin, slug
 from .homes import give_files, make_home
 from .local_sweep import VARIABLE
 from .local_volumes import forget, place
-from .processes import born, end_with_parent, last_lines
+from .processes import born, end_with_parent, is_zombie, last_lines
 from .refusal import StartRefused
 
 ANSWER_SECONDS = 0.1
@@ -199,6 +199,16 @@ class ProfileLocalSpawner(ProfileMixin, SimpleLocalProcessSpawner):
         if self.pid:
             state["pid_born"] = self._born = self._born or born(self.pid)
         return state
+
+    async def _signal(self, sig: int) -> bool:
+        """Send a signal; False where the process has ended.
+
+        One that an earlier hub started may have a parent that never takes note of its end, as a container's first
+        process: the kernel still knows its number, and JupyterHub would wait for it.
+        """
+        if self.proc is None and is_zombie(self.pid):
+            return False
+        return bool(await super()._signal(sig))
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take a process over, unless its number belongs to another one by now."""

@@ -27,6 +27,14 @@ def born(pid: int) -> str | None:
     return f"{boot}:{stat.rpartition(')')[2].split()[19]}"
 
 
+def is_zombie(pid: int) -> bool:
+    """Return whether a process has ended and only its parent has not taken note: proc(5), field 3 of ``stat``."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False
+
+
 def end_with_parent(parent: int) -> None:
     """Let the kernel end the calling process when its parent ends; called in the child, before exec."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

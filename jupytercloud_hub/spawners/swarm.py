@@ -284,13 +284,18 @@ class ProfileSwarmSpawner(ProfileMixin, SwarmSpawner):
             boards[self.site] = Board(lambda: self.docker("tasks", filters={"label": label}))
         return boards[self.site]
 
-    async def _view(self, max_age: float) -> TaskView | None:
+    async def _task(self, max_age: float) -> Mapping[str, Any] | None:
+        """Return this server's task: one of the same name may be left of the service that was there a moment ago."""
         task = (await self.board.tasks(max_age)).get(self.object_name)
+        return None if task and self.object_id and task.get("ServiceID") != self.object_id else task
+
+    async def _view(self, max_age: float) -> TaskView | None:
+        task = await self._task(max_age)
         return judge(task) if task else None
 
     async def get_task(self) -> Mapping[str, Any] | None:
         """Return this server's task, None where there is none."""
-        return (await self.board.tasks(self.poll_share)).get(self.object_name)
+        return await self._task(self.poll_share)
 
     async def poll(self) -> str | int | None:
         """Return None while the server is there, else why it is not.
@@ -315,7 +320,7 @@ class ProfileSwarmSpawner(ProfileMixin, SwarmSpawner):
         if self.reach == "network":
             return self.object_name, self.port
         for _ in range(50):
-            task = (await self.board.tasks(0.2)).get(self.object_name) or {}
+            task = await self._task(0.2) or {}
             ports = ((task.get("Status") or {}).get("PortStatus") or {}).get("Ports") or []
             for port in ports:
                 if port.get("TargetPort") == self.port and port.get("PublishedPort"):

@@ -19,6 +19,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "redirect_failover": ("--clients", "20"),
     "culler": ("--users", "200", "--running", "100", "--idle", "50", "--stop-seconds", "0.5"),
     "swarm": ("--starts", "30", "--polls", "100"),
+    "kubernetes": ("--rounds", "50"),
     "login": ("--logins", "80"),
     "admission": ("--quick",),
 }

@@ -27,7 +27,6 @@ from traitlets.config import Config
 from .form import COUNT, user
 
 WANTED = 1.0
-kubespawner.spawner.load_config = lambda *args, **kwargs: None  # a manifest needs no cluster
 
 
 def wiring(config: Config) -> dict[str, Any]:
@@ -101,6 +100,7 @@ async def main() -> int:
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    kubespawner.spawner.load_config = lambda *args, **kwargs: None  # a manifest needs no cluster
     ways = {"stock": stock(), "ours": ours()}
     times: dict[str, list[float]] = {name: [] for name in ways}
     for prepare in ways.values():

@@ -134,7 +134,7 @@ async def measure(kind: str, starts: int, polls: int, engine: bool) -> dict[str,
             fake.services.setdefault(
                 one.object_name, {"ID": "x", "Spec": {"Name": one.object_name, "TaskTemplate": template(one)}}
             )
-            one.object_id = "x"
+            one.object_id = fake.services[one.object_name]["ID"]
         fake.calls.clear()
     polled = spawners[:polls] if not engine else spawners
     began = time.perf_counter()

@@ -175,3 +175,28 @@ async def test_call_that_failed_is_told_to_all_who_waited_and_not_kept() -> None
     failed = await asyncio.gather(board.tasks(5), board.tasks(5), return_exceptions=True)
     assert [str(error) for error in failed] == ["down", "down"]
     assert await board.tasks(5) == {}
+
+
+async def test_task_that_an_earlier_service_of_the_name_left_is_not_taken_for_the_new_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from tests.bench.swarm import FakeDocker, spawner
+
+    one = spawner("ours", 1, False)
+    ended = {"Status": {"State": "complete", "ContainerStatus": {"ExitCode": 0}}, "DesiredState": "shutdown"}
+    old = {**listed(one.object_name, ServiceID="the one before", CreatedAt="2026-01-01"), **ended}
+
+    class Late(FakeDocker):
+        """A manager that makes the new service's task a moment after the service."""
+
+        looks = 0
+
+        def tasks(self, filters: dict[str, str]) -> list[dict[str, Any]]:
+            self.looks += 1
+            made = [{**task, "CreatedAt": "2026-01-02"} for task in super().tasks(filters)]
+            return [old, *made] if self.looks > 2 else [old]
+
+    docker = Late()
+    monkeypatch.setattr(type(one), "_client", docker, raising=False)
+    assert await one.start() == (one.object_name, one.port)
+    assert docker.looks > 2
