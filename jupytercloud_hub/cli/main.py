@@ -16,6 +16,7 @@ COMMANDS = {
     "home-sites": ("home_sites", "Where people's files are."),
     "homes": ("homes", "People's files: listed, packed away, deleted by hand only."),
     "identity": ("identity", "Who is let in, and why."),
+    "images": ("images", "Images that the catalogue names, on the machines beforehand."),
     "person": ("person", "Export or erase what is kept about a person."),
     "profiles": ("profiles", "What people can start."),
     "quotas": ("quotas", "Who used how much."),
