@@ -251,6 +251,7 @@ class RenaterAuthenticator(RenaterTraits):
             "name": name,
             "display_name": name,
             "initials": identity.initials or None,
+            **({"email": identity.email} if self.publish_email and identity.email else {}),
             USER_INFO_KEY: {
                 "person": identity.person,
                 "home_organization": identity.home_organization,

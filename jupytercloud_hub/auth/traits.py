@@ -100,6 +100,17 @@ class RenaterTraits(LoginTraits):
         """,
     )
 
+    publish_email: Any = Bool(
+        False,
+        config=True,
+        help="""
+        Show a person's e-mail address, where the provider released one, to the hub's services, in ``user_info``.
+
+        The services of this package write warnings to it. ``configure`` sets it where ``mail.to_people`` is true;
+        otherwise the address stays in the encrypted ``auth_state``.
+        """,
+    )
+
     group_rules: Any = List(
         config=True,
         help="""

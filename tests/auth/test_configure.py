@@ -15,6 +15,8 @@ from traitlets.config import Config
 from jupytercloud_hub import configure
 from jupytercloud_hub.auth import RenaterAuthenticator
 from jupytercloud_hub.identity import Institution
+from jupytercloud_hub.identity.model import Identity, Subject
+from jupytercloud_hub.web.mail import address_of
 
 FILE = """
 site: {name: grenoble, url: "https://hub.example.fr/grenoble/", contact: aide@example.fr}
@@ -116,3 +118,21 @@ def test_every_trait_says_what_it_is_for() -> None:
     for name in own - set(OAuthenticator.class_trait_names(config=True)):
         text = RenaterAuthenticator.class_traits()[name].help
         assert len(text.split()) > 5, name
+
+
+@pytest.mark.parametrize(
+    ("mail", "published"),
+    [("", None), ("sender: a@b.fr", None), ("sender: a@b.fr, to_people: true", "anna@example.fr")],
+)
+def test_an_address_is_shown_to_services_only_where_letters_go_to_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mail: str, published: str | None
+) -> None:
+    monkeypatch.setenv("TEST_OIDC_SECRET", "s-e-c-r-e-t")
+    (tmp_path / "jupytercloud.yaml").write_text(FILE + (f"mail: {{{mail}}}\n" if mail else ""))
+    config = Config()
+    configure(config, tmp_path / "jupytercloud.yaml")
+    subject = Subject(issuer="https://proxy.example.fr", sub="1")
+    identity = Identity(subject=subject, username="anna", email="anna@example.fr")
+    shown = RenaterAuthenticator(config=config)._user_info(identity)
+    assert address_of({"user_info": shown}) == published
+    assert ("anna@example.fr" in str(shown)) == bool(published)

@@ -28,6 +28,9 @@ def configure_auth(config: Any, settings: Settings, services: Services) -> None:
     renater.claim_names = {name: list(names) for name, names in auth.claims.items()}
     renater.username_from = auth.username or ""
     renater.person_from = auth.person or ""
+    rules = settings.federation.rules if settings.federation else ()
+    renater.published_entitlements = sorted({pattern for rule in rules for pattern in rule.entitlements})
+    renater.publish_email = settings.mail is not None and settings.mail.to_people
     renater.group_rules = [rule.model_dump(mode="json") for rule in auth.groups]
     renater.role_rules = [rule.model_dump(mode="json") for rule in auth.roles]
     renater.roles_from = list(auth.roles_from)
