@@ -5,6 +5,7 @@ import contextlib
 from datetime import timedelta
 
 import pytest
+from traitlets.config import Config
 
 from jupytercloud_hub.contracts.heartbeat import Heartbeat, Notice
 from jupytercloud_hub.federation import live, signing
@@ -12,6 +13,7 @@ from jupytercloud_hub.federation.health import Health, Order
 from jupytercloud_hub.federation.login_state import LoginState
 from jupytercloud_hub.federation.model import SiteState
 from jupytercloud_hub.federation.replicas import Part
+from jupytercloud_hub.settings.configure import configure
 from tests.federation.conftest import portal_of, write_portal
 from tests.federation.test_heartbeats import KEY, sign
 
@@ -161,3 +163,49 @@ def test_health_is_told_as_it_is(clock):
     now = clock()
     health = Health(SiteState.DOWN, now, 0, 3, Health().reason, now, None, "6.1.1")
     assert live.load_health(live.dump_health(health)) == health
+
+
+@pytest.mark.parametrize(("secret", "said"), [(None, "is not set"), ("short", "5 characters; 32 are needed")])
+async def test_replicas_do_not_begin_without_the_secret_that_they_are_to_share(
+    tmp_path, sites, monkeypatch, secret, said
+):
+    monkeypatch.delenv("SHARED_COOKIE_SECRET", raising=False)
+    if secret:
+        monkeypatch.setenv("SHARED_COOKIE_SECRET", secret)
+    file = write_portal(tmp_path, sites, more="  cookie_secret: {env: SHARED_COOKIE_SECRET}\n")
+    with pytest.raises(SystemExit, match=said):
+        async with portal_of(file):
+            pass
+
+
+async def test_two_replicas_with_one_secret_read_each_others_cookies_whatever_their_state_folders(
+    tmp_path, sites, monkeypatch
+):
+    monkeypatch.setenv("SHARED_COOKIE_SECRET", "s" * 32)
+    file = write_portal(tmp_path, sites, more="  cookie_secret: {env: SHARED_COOKIE_SECRET}\n")
+    async with portal_of(file) as one, portal_of(file) as two:
+        header = "service-federation=marie"
+        cookie = one.service.cookies.make("reims", header, one.service.now())
+        assert two.service.cookies.read(f"{header}; jupytercloud-route={cookie}").site == "reims"
+        assert one.service.context.cookie_secret == two.service.context.cookie_secret != b"k" * 32
+
+
+def test_a_hub_whose_replicas_somebody_else_runs_must_know_their_token_and_address(
+    tmp_path, sites, monkeypatch, capsys
+):
+    monkeypatch.delenv("JUPYTERCLOUD_FEDERATION_API_TOKEN", raising=False)
+    file = write_portal(tmp_path, sites)
+    file.write_text(file.read_text().replace("state: ./state}", "state: ./state, services: external}"))
+    with pytest.raises(SystemExit):
+        configure(Config(), file)
+    told = capsys.readouterr().err
+    assert "JUPYTERCLOUD_FEDERATION_API_TOKEN" in told
+    assert "site.service_urls" in told
+    monkeypatch.setenv("JUPYTERCLOUD_FEDERATION_API_TOKEN", "t" * 32)
+    url = 'services: external, service_urls: {federation: "http://127.0.0.1:8010"}}'
+    file.write_text(file.read_text().replace("services: external}", url))
+    config = Config()
+    configure(config, file)
+    (service,) = [one for one in config.JupyterHub.services if one["name"] == "federation"]
+    assert "command" not in service
+    assert (service["api_token"], service["url"]) == ("t" * 32, "http://127.0.0.1:8010")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+from ...contracts.text import Text
 from ..model import Settings
+from ..problems import Problem, SettingsError
 from .names import AGENT, FEDERATION
 from .registry import Services
 from .traits import update
@@ -26,12 +29,41 @@ AGENT_SCOPES = ("list:users", "read:users:name", "read:servers", "admin:server_s
 """What a site's agent needs: which servers run, with the profile that each was started with."""
 
 
+TOKEN_VARIABLE = f"JUPYTERCLOUD_{FEDERATION.upper()}_API_TOKEN"
+
+
 def configure_federation(config: Any, settings: Settings, services: Services) -> None:
     """Add the service of a portal, or the agent of a site that belongs to one."""
     if settings.federation is None:
         return
     if settings.site.role == "portal":
+        if settings.site.services == "external":
+            _left_to_replicas(settings)
         update(config.JupyterHub, "custom_scopes", SCOPES)
         services.add(FEDERATION, SERVICE_SCOPES)
     elif settings.federation.portal is not None:
         services.add(AGENT, AGENT_SCOPES)
+
+
+def _left_to_replicas(settings: Settings) -> None:
+    """See that a hub whose replicas are run by somebody else knows their token and where they are."""
+    wrong = []
+    if not os.environ.get(TOKEN_VARIABLE):
+        wrong.append(
+            Text(
+                "the replicas of the federation service are run by somebody else, and the hub must know their token: "
+                "set the environment variable {name}, the same for all of them",
+                name=TOKEN_VARIABLE,
+            )
+        )
+    if FEDERATION not in settings.site.service_urls:
+        wrong.append(
+            Text(
+                "the replicas of the federation service are run by somebody else: say in site.service_urls where the "
+                "hub's proxy reaches one of them, such as {example}",
+                example="{federation: http://127.0.0.1:8010}",
+            )
+        )
+    if wrong:
+        file = str(settings.file)
+        raise SettingsError([Problem(file, 0, 0, ("site", "services"), "external", rule) for rule in wrong])
