@@ -30,6 +30,7 @@ def applies(rule: FederationRule, person: Person) -> bool:
         (not rule.home_organizations or _any(rule.home_organizations, organizations))
         and (not rule.affiliations or _affiliated(rule.affiliations, person.affiliations))
         and (not rule.groups or _any(rule.groups, person.groups))
+        and (not rule.entitlements or _any(rule.entitlements, person.entitlements))
     )
 
 

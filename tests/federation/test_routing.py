@@ -1,15 +1,18 @@
 """Routing as numbered cases, then what must hold for any snapshot."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jupytercloud_hub.contracts.heartbeat import RunningServer
+from jupytercloud_hub.contracts.limits import SharedLimit
 from jupytercloud_hub.contracts.links import GoLink
 from jupytercloud_hub.contracts.person import Person
 from jupytercloud_hub.contracts.text import Localized
-from jupytercloud_hub.federation.model import Decision, Failure, Outcome, SiteState, SiteView
+from jupytercloud_hub.federation.model import Decision, Failure, Held, Outcome, SiteState, SiteView
 from jupytercloud_hub.federation.routing import decide
 from jupytercloud_hub.settings.federation import FederationRule
 
@@ -81,6 +84,14 @@ CASES = [
     ),
     Case(7, (Outcome.NOT_ALLOWED, None), person=Person(username="ana", home_organization="lycee-stendhal")),
     Case(8, (Outcome.NOT_ALLOWED, None), person=Person(username="x")),
+    # entitlements
+    Case(
+        9,
+        (Outcome.GO, PARIS),
+        person=Person(username="ana", entitlements=("urn:geant:math.cnrs.fr:group:GPU:role=member#portal",)),
+        rules=(FederationRule(entitlements=("urn:geant:math.cnrs.fr:group:gpu*",), allow=(PARIS,)),),
+        sets_home=True,
+    ),
     # asked for by name
     Case(10, (Outcome.GO, REIMS), link=GoLink("hub/", site=REIMS), home=GRENOBLE, reason="by name"),
     Case(11, (Outcome.NOT_ALLOWED, PARIS), link=GoLink("hub/", site=PARIS)),
@@ -232,6 +243,7 @@ PEOPLE = st.builds(
     username=st.text("abc", min_size=1, max_size=8),
     home_organization=st.none() | st.sampled_from(["a.fr", "b.fr"]),
     groups=st.sampled_from([(), ("g",)]),
+    entitlements=st.sampled_from([(), ("urn:x:group:gpu#p",), ("urn:x:group:big#p", "urn:y:z")]),
 )
 LINKS = st.builds(
     GoLink, st.just("hub/"), st.none() | st.sampled_from([*NAMES, "none"]), st.none() | st.sampled_from(["lab", "gpu"])
@@ -241,6 +253,7 @@ RULE = st.builds(
     FederationRule,
     home_organizations=st.sampled_from([(), ("a.fr",), ("*.fr",)]),
     groups=st.sampled_from([(), ("g",)]),
+    entitlements=st.sampled_from([(), ("urn:x:*",), ("urn:x:group:gpu#p",)]),
     allow=st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map(tuple),
     deny=SOME,
     prefer=SOME,
@@ -256,7 +269,13 @@ def allowed(person, rules) -> set[str]:
     for rule in rules:
         organization = person.home_organization or ""
         fits = {(): True, ("a.fr",): organization == "a.fr", ("*.fr",): organization.endswith(".fr")}
-        if fits[rule.home_organizations] and (not rule.groups or set(rule.groups) & set(person.groups)):
+        entitled = {
+            (): True,
+            ("urn:x:*",): any(one.startswith("urn:x:") for one in person.entitlements),
+            ("urn:x:group:gpu#p",): "urn:x:group:gpu#p" in person.entitlements,
+        }[rule.entitlements]
+        grouped = not rule.groups or set(rule.groups) & set(person.groups)
+        if fits[rule.home_organizations] and grouped and entitled:
             yes |= set(rule.allow)
             no |= set(rule.deny)
     return yes - no
@@ -324,3 +343,35 @@ def test_a_site_that_leaves_moves_only_the_people_who_went_there(question):
         after = decide(person, link, None, rest, rules)
         if before.outcome is Outcome.GO and before.site != gone:
             assert after.site == before.site
+
+
+HELD = st.builds(
+    Held,
+    st.sampled_from(NAMES),
+    st.builds(RunningServer, person=st.just("x"), profile=st.sampled_from(["lab", "gpu"]), gpu=st.sampled_from([0, 1])),
+    st.just(datetime(2026, 11, 20, tzinfo=UTC)),
+    st.booleans(),
+)
+LIMIT = st.builds(
+    SharedLimit,
+    name=st.just("limit"),
+    most=st.integers(1, 3),
+    gpu=st.booleans(),
+    profiles=st.sampled_from([(), ("gpu",), ("l*",)]),
+)
+
+
+@settings(max_examples=800, deadline=None)
+@given(QUESTIONS, st.lists(HELD, max_size=4), st.lists(LIMIT, max_size=2))
+def test_a_limit_over_all_sites_only_ever_stops_a_link_with_a_profile_for_servers_that_are_known_elsewhere(
+    question, held, limits
+):
+    free, decision = decide(*question), decide(*question, limits, held)
+    if decision.outcome is not Outcome.LIMITED:
+        assert decision == free
+        return
+    assert free.outcome is Outcome.GO
+    assert question[1].profile is not None
+    assert not decision.sets_home
+    assert all(one.site != free.site and not one.stale for one in decision.held)
+    assert any(len(decision.held) >= limit.most for limit in limits)

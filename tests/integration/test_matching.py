@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from jupytercloud_hub.contracts.person import Person
 from jupytercloud_hub.federation.agent import Notices, compose
 from jupytercloud_hub.settings import load
 from tests.federation.conftest import KnownHub, Portal, portal_of
@@ -27,12 +28,20 @@ def somebody(login: str, **claims: Any) -> dict[str, Any]:
 
 PEOPLE = {
     "organizations": [ORGANIZATION],
-    "people": [somebody("alice", voperson_id="4242@federation.example"), somebody("nora", voperson_id=None)],
+    "people": [
+        somebody(
+            "alice",
+            voperson_id="4242@federation.example",
+            eduperson_entitlement=["urn:geant:example.org:group:gpu#portal", "urn:mace:of:nobodys:business"],
+        ),
+        somebody("nora", voperson_id=None),
+    ],
 }
 TRAITS = {
     "allow_all": True,
     "username_from": "sub",
     "person_from": "voperson_id",
+    "published_entitlements": ["urn:geant:example.org:group:gpu*"],
     "scope": ["openid", "profile", "email", "eduperson", "voperson"],
 }
 PORTAL = """
@@ -83,6 +92,10 @@ async def test_one_identifier_joins_her_servers_and_who_has_none_is_told_so(tmp_
     assert len({hub["alice"]["name"] for hub in hubs}) == 3  # another sub, and so another username, at each hub
     assert {hub["alice"]["user_info"]["jupytercloud"]["person"] for hub in hubs} == {"4242@federation.example"}
     assert {hub["nora"]["user_info"]["jupytercloud"]["person"] for hub in hubs} == {None}
+    published = at_portal["alice"]["user_info"]["jupytercloud"]
+    assert published["entitlements"] == ["urn:geant:example.org:group:gpu#portal"]  # those that rules name, no others
+    assert Person.from_hub_user(at_portal["alice"]).entitlements == ("urn:geant:example.org:group:gpu#portal",)
+    assert "entitlements" not in at_portal["nora"]["user_info"]["jupytercloud"]
 
     file = tmp_path / "jupytercloud.yaml"
     file.write_text(PORTAL.format(port=free_port()))
