@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from .model import SiteState
 
 DAYS = 90
+LITTLE = timedelta(days=1) * 0.005
+"""A site that was away for less than this on a day counts as usable all day, however little of the day is known."""
 
 
 class Step(Protocol):
@@ -40,11 +42,27 @@ class Day:
         counted = self.known - self.announced
         return self.usable / counted if counted > timedelta(0) else None
 
+    @property
+    def look(self) -> str:
+        """How the day is drawn: ``unknown``, ``announced``, ``usable``, ``some`` (in part), ``bad`` (under half)."""
+        if not self.known:
+            return "unknown"
+        if self.share is None:
+            return "announced"
+        if self.known - self.announced - self.usable <= LITTLE:
+            return "usable"
+        return "some" if self.share >= 0.5 else "bad"
+
 
 def days(steps: Sequence[Step], now: datetime, zone: ZoneInfo, count: int = DAYS) -> list[Day]:
-    """Return the last days, oldest first, today last. ``steps`` are in order; before the first nothing is known."""
+    """Return the last days, oldest first, today last. ``steps`` are in order; before the first nothing is known.
+
+    Nor is anything said of the time before a site that is new was first seen to be usable: it was not there yet, which
+    is no outage.
+    """
     today = now.astimezone(zone).date()
-    spans = list(_spans(steps, now))
+    earliest = today - timedelta(days=count - 1)
+    spans = list(_spans(_since_first_use(steps, earliest, zone), now))
     result = []
     for back in range(count - 1, -1, -1):
         day = today - timedelta(days=back)
@@ -72,6 +90,13 @@ def share(all_days: Iterable[Day]) -> float | None:
     if counted <= timedelta(0):
         return None
     return sum((one.usable for one in listed), timedelta(0)) / counted
+
+
+def _since_first_use(steps: Sequence[Step], earliest: date, zone: ZoneInfo) -> Sequence[Step]:
+    if not steps or steps[0].at < datetime(earliest.year, earliest.month, earliest.day, tzinfo=zone):
+        return steps  # an old acquaintance: what is in force at the beginning is known
+    first = next((place for place, step in enumerate(steps) if step.state.reachable), len(steps))
+    return steps[first:]
 
 
 def _spans(steps: Sequence[Step], now: datetime) -> Iterable[tuple[datetime, datetime, SiteState]]:

@@ -47,3 +47,28 @@ def test_nothing_is_known_before_the_first_step_nor_while_the_portal_was_stopped
     listed = days(steps, NOON, PARIS)
     assert listed[-1].known == timedelta(hours=1)
     assert share(days([], NOON, PARIS)) is None
+
+
+def test_a_site_that_is_new_was_not_away_before_it_was_first_there():
+    begun = NOON - timedelta(minutes=2)
+    steps = [step(begun, "down"), step(begun + timedelta(seconds=20), "up")]
+    listed = days(steps, NOON, PARIS)
+    assert (listed[-1].look, listed[-1].share) == ("usable", 1)
+    assert {one.look for one in listed[:-1]} == {"unknown"}
+    never = days([step(begun, "unknown"), step(begun, "down")], NOON, PARIS)
+    assert {one.look for one in never} == {"unknown"}
+    old = days([step(NOON - timedelta(days=100), "down")], NOON, PARIS)
+    assert {one.look for one in old} == {"bad"}
+
+
+def test_a_short_absence_looks_the_same_on_a_day_of_which_little_is_known():
+    began = NOON - timedelta(minutes=3)
+    steps = [step(began, "up"), step(began + timedelta(minutes=1), "down"), step(began + timedelta(minutes=2), "up")]
+    today = days(steps, NOON, PARIS)[-1]
+    assert today.look == "usable"
+    assert today.share == pytest.approx(2 / 3)
+    steps[2] = step(began + timedelta(minutes=61), "up")
+    assert days(steps, began + timedelta(minutes=180), PARIS)[-1].look == "some"
+    assert days(steps, began + timedelta(minutes=90), PARIS)[-1].look == "bad"
+    announced = [step(began, "up"), step(began, "maintenance")]
+    assert days(announced, NOON, PARIS)[-1].look == "announced"
