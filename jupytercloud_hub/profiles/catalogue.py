@@ -115,7 +115,7 @@ class Profile(Model):
     idle: Duration | None = None
     """Idle time after which servers of this profile are stopped, said on the form."""
     price_class: str | None = Field(default=None, pattern=PROFILE_NAME)
-    """Class of the quota tariff."""
+    """Class of the quota tariff (``quotas.tariff``, ``classes``), for what costs more or less than its resources."""
     access: tuple[AccessRule, ...] = ()
     """Who may use it: a rule, or a list of rules of which one is enough; everybody where it is missing."""
     options: tuple[Option, ...] = ()

@@ -68,7 +68,7 @@ class Admission:
             await self._ledger.lapse(session, now)
             standings, holdings = await self._reader.standings(session, accounts, message.person, now)
             resources = message.record.resources
-            least = self._ledger.prices.least(resources, self._settings.least, now)
+            least = self._ledger.prices.least(message.record, self._settings.least, now)
             refused = judge(resources, least, standings, holdings)
             if refused:
                 return self._refuse(refused, message.language)

@@ -11,9 +11,9 @@ Promises, each with its test:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
@@ -70,22 +70,32 @@ class Prices:
 
     tariffs: Sequence[Tariff]
     zone: tzinfo
+    classes: Mapping[str, str] = field(default_factory=dict)
+    """The price class of each profile that has one."""
 
-    def rate_at(self, resources: Resources, moment: datetime) -> int:
+    def class_of(self, profile: str) -> str:
+        """Return the price class of a profile; empty where it has none, or is not in the catalogue any more."""
+        return self.classes.get(profile, "")
+
+    def rate_at(self, resources: Resources, moment: datetime, price_class: str = "") -> int:
         """Return what a server costs at a moment, in millionths of a unit per hour."""
-        return rate(resources, tariff_on(local_day(moment, self.zone), self.tariffs))
+        return rate(resources, tariff_on(local_day(moment, self.zone), self.tariffs), price_class)
 
     def by_profile(self, profiles: Iterable[Profile], moment: datetime) -> dict[str, float]:
         """Return the units for an hour of each profile's server as the catalogue has it, without options."""
         return {
-            profile.name: to_hours("units", self.rate_at(profile.resources.counted(), moment) * HOUR)
+            profile.name: to_hours(
+                "units", self.rate_at(profile.resources.counted(), moment, self.class_of(profile.name)) * HOUR
+            )
             for profile in profiles
             if not profile.abstract
         }
 
-    def least(self, resources: Resources, length: timedelta, moment: datetime) -> Usage:
+    def least(self, record: ServerRecord, length: timedelta, moment: datetime) -> Usage:
         """Return what a server uses in ``length`` at the price of a moment."""
-        return use(resources, round(length.total_seconds()), self.rate_at(resources, moment))
+        resources = record.resources
+        rate = self.rate_at(resources, moment, self.class_of(record.profile))
+        return use(resources, round(length.total_seconds()), rate)
 
 
 class Ledger:
@@ -137,7 +147,8 @@ class Ledger:
             memory=-(-resources.memory // MIB),
             gpu=resources.gpu,
             gpu_type=resources.gpu_type or "",
-            rate=self.prices.rate_at(resources, key.started),
+            price_class=self.prices.class_of(record.profile),
+            rate=self.prices.rate_at(resources, key.started, self.prices.class_of(record.profile)),
             begin_s=begin,
             counted_s=begin,
             expires_s=seconds_of(place_until) if place_until else None,
@@ -171,7 +182,7 @@ class Ledger:
                 resources = resources_of(interval)
                 sums.append((interval, self._used(interval, interval.counted_s, moment)))
                 interval.counted_s = moment
-                interval.rate = self.prices.rate_at(resources, until)
+                interval.rate = self.prices.rate_at(resources, until, interval.price_class)
         await self._add(session, sums)
 
     async def close(self, session: AsyncSession, interval: Interval, ended: datetime, by: str) -> None:
@@ -237,7 +248,8 @@ class Ledger:
                 yield session, list((await session.execute(query)).scalars())
 
     def _used(self, interval: Interval, begin_s: int, end_s: int) -> list[tuple[date, Usage, int]]:
-        days = by_day(resources_of(interval), begin_s, end_s, self.prices.tariffs, self.prices.zone)
+        prices = self.prices
+        days = by_day(resources_of(interval), begin_s, end_s, prices.tariffs, prices.zone, interval.price_class)
         return [(day, usage, 0) for day, usage in days]
 
     def _began(self, interval: Interval) -> list[tuple[date, Usage, int]]:

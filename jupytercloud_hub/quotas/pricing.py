@@ -84,13 +84,17 @@ def tariff_on(day: date, tariffs: Sequence[Tariff]) -> Tariff:
     return valid[-1] if valid else tariffs[0]
 
 
-def rate(resources: Resources, tariff: Tariff) -> int:
-    """Return what a server costs: millionths of a unit per hour, rounded once."""
+def rate(resources: Resources, tariff: Tariff, price_class: str = "") -> int:
+    """Return what a server of a class (empty: of none) costs: millionths of a unit per hour, rounded once."""
+    special = tariff.classes.get(price_class)
+    if special is not None and special.hour is not None:
+        return round(Decimal(str(special.hour)) * MICRO)
     cores = Decimal(str(tariff.cpu)) * Decimal(str(resources.cpu))
     memory = Decimal(str(tariff.memory)) * resources.memory / 1024**3
     gpu = Decimal(str(tariff.gpu.get(resources.gpu_type or "*", tariff.gpu["*"]))) * resources.gpu
     base = max(cores, memory) if tariff.rule == "max" else cores + memory
-    return round((base + gpu) * MICRO)
+    times = Decimal(str(special.times)) if special is not None else 1
+    return round((base + gpu) * times * MICRO)
 
 
 def use(resources: Resources, seconds: int, rate: int) -> Usage:
@@ -105,11 +109,11 @@ def use(resources: Resources, seconds: int, rate: int) -> Usage:
 
 
 def by_day(
-    resources: Resources, begin_s: int, end_s: int, tariffs: Sequence[Tariff], zone: tzinfo
+    resources: Resources, begin_s: int, end_s: int, tariffs: Sequence[Tariff], zone: tzinfo, price_class: str = ""
 ) -> Iterator[tuple[date, Usage]]:
     """Yield (local day, what was used on it) between two moments (seconds since 1970), at its price."""
     for day, seconds in split_by_day(begin_s, end_s, zone):
-        yield day, use(resources, seconds, rate(resources, tariff_on(day, tariffs)))
+        yield day, use(resources, seconds, rate(resources, tariff_on(day, tariffs), price_class))
 
 
 def counts_on(resources: Resources, limit: Limit) -> bool:

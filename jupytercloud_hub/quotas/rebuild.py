@@ -104,6 +104,7 @@ async def _true(
             Interval.memory,
             Interval.gpu,
             Interval.gpu_type,
+            Interval.price_class,
         )
         .where(
             Interval.hub == ledger.hub,
@@ -114,12 +115,12 @@ async def _true(
         )
         .execution_options(yield_per=_CHUNK)
     )
-    async for began, counted, accounts, profile, cpu, memory, gpu, gpu_type in await session.stream(query):
+    async for began, counted, accounts, profile, cpu, memory, gpu, gpu_type, price_class in await session.stream(query):
         seconds = max(0, min(counted, end) - max(began, begin))
         starts = int(began >= begin)
         if not seconds and not starts:
             continue
-        usage = a_second(cpu, memory, gpu, gpu_type) * seconds
+        usage = a_second(cpu, memory, gpu, gpu_type, price_class) * seconds
         for kind, name in accounts:
             account = (ledger.hub, kind, name, day)
             put(profiles, (*account, profile, gpu_type), usage, starts)
@@ -127,13 +128,13 @@ async def _true(
     return profiles, days
 
 
-def _a_second(tariff: Tariff) -> Callable[[int, int, int, str], Usage]:
-    """Return what tells a second's usage of (cpu, memory, GPUs, type) as intervals keep them."""
+def _a_second(tariff: Tariff) -> Callable[[int, int, int, str, str], Usage]:
+    """Return what tells a second's usage of (cpu, memory, GPUs, type, price class) as intervals keep them."""
 
     @cache
-    def usage(cpu: int, memory: int, gpu: int, gpu_type: str) -> Usage:
+    def usage(cpu: int, memory: int, gpu: int, gpu_type: str, price_class: str) -> Usage:
         resources = resources_kept(cpu, memory, gpu, gpu_type)
-        return use(resources, 1, rate(resources, tariff))
+        return use(resources, 1, rate(resources, tariff, price_class))
 
     return usage
 

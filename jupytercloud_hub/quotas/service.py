@@ -41,7 +41,8 @@ LATE = 3
 def open_ledger(settings: Any, database: Database) -> tuple[Ledger, Reader]:
     """Return the ledger of a hub and its reader, as its settings say."""
     quotas: QuotasSettings = settings.quotas or QuotasSettings()
-    ledger = Ledger(database, settings.site.name, Prices(quotas.tariff, settings.site.zone))
+    classes = {profile.name: profile.price_class for profile in settings.profiles if profile.price_class}
+    ledger = Ledger(database, settings.site.name, Prices(quotas.tariff, settings.site.zone, classes))
     return ledger, Reader(ledger, quotas)
 
 

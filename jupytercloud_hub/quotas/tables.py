@@ -50,6 +50,8 @@ class Interval(Base):
     gpu: Mapped[int] = mapped_column(Integer)
     gpu_type: Mapped[str] = mapped_column(String(64))
     """Empty: no GPU, or one without a type."""
+    price_class: Mapped[str] = mapped_column(String(42), default="", server_default="")
+    """The profile's class in the tariff, as it was at the start; empty: none."""
     rate: Mapped[int] = mapped_column(BigInteger)
     """Millionths of a unit per hour, by the tariff of the day that was counted last."""
     begin_s: Mapped[int] = mapped_column(BigInteger)

@@ -20,6 +20,7 @@ def cross_checks(settings: Settings) -> Iterator[Finding]:
     yield from _roles(settings)
     yield from _duplicates(settings)
     yield from _profiles_of_rules(settings)
+    yield from _price_classes(settings)
     yield from _home_sites(settings)
     if settings.spawner:
         yield from ((key, rule, None) for key, rule in settings.spawner.findings(settings.profiles))
@@ -53,6 +54,16 @@ def _profiles_of_rules(settings: Settings) -> Iterator[Finding]:
                     Text("no profile has this name"),
                     near(name, known),
                 )
+
+
+def _price_classes(settings: Settings) -> Iterator[Finding]:
+    if settings.quotas is None:
+        return
+    known = sorted({name for tariff in settings.quotas.tariff for name in tariff.classes})
+    for index, profile in enumerate(settings.profiles):
+        if profile.price_class and profile.price_class not in known:
+            rule = Text("no tariff has a price for this class (quotas.tariff, classes)")
+            yield ("profiles", index, "price_class"), rule, near(profile.price_class, known)
 
 
 def _home_sites(settings: Settings) -> Iterator[Finding]:

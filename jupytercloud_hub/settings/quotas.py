@@ -57,7 +57,23 @@ Window = Annotated[
     WithJsonSchema({"type": "string", "examples": ["month", "academic-year", "30 d"]}),
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+ClassName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 Rate = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
+
+
+class PriceClass(Model):
+    """What servers of a class of profiles cost, instead of what their resources alone would."""
+
+    times: Rate | None = None
+    """So many times the price of their resources: 0 for a course that is free, 2 for machines that others wait for."""
+    hour: Rate | None = None
+    """So many units for each hour of a server, whatever it holds."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> PriceClass:
+        if (self.times is None) == (self.hour is None):
+            raise ValueError(Text("one of times and hour is needed"))
+        return self
 
 
 class Tariff(Model):
@@ -73,6 +89,8 @@ class Tariff(Model):
     """Units for a GiB of memory during an hour."""
     gpu: Annotated[dict[str, Rate], BeforeValidator(_rates)] = Field(default_factory=lambda: {"*": 10.0})
     """Units for a GPU during an hour, by type; "*" for those not named. Added to the rest."""
+    classes: dict[ClassName, PriceClass] = Field(default_factory=dict)
+    """Prices of profiles with a ``price_class``. A class that is not here costs what its resources cost."""
 
     @model_validator(mode="after")
     def _every_gpu_has_a_price(self) -> Tariff:
