@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -155,7 +156,7 @@ async def test_a_second_gpu_server_is_not_routed_and_the_page_says_which_one_cou
     assert "“One GPU server” allows 1 at once over all sites, and you have 1." in answer.text
     assert "Graphics card" in answer.text
     assert 'href="' + portal.service.board.views["reims"].url + 'hub/home"' in answer.text
-    assert "<td>7 s" in answer.text or "<td>8 s" in answer.text
+    assert re.search(r"<td>\d+ s ago", answer.text)
     french = await portal.get("go/~profile=gpu/hub/", **{"accept-language": "fr"})
     assert "Vous avez déjà ce qui est permis" in french.text
     why = (await portal.get("api/v1/explain?profile=gpu", **{"accept-language": "en"})).json()
