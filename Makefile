@@ -40,7 +40,7 @@ demo: $(READY)
 test: $(READY)
 	@echo "tests on $$($(BIN)/python --version); make test-engines is for the real engines"
 	@$(BIN)/python -m tests.support.setup
-	@$(BIN)/python -m pytest -m "not engines" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not engines" $(or $(PYTEST_ARGS),-n auto --dist loadfile)
 
 test-engines: $(READY)
 	@test "$$(id -u)" = 0 || { echo "make test-engines starts real engines and installs Debian packages: run it as root"; exit 1; }
