@@ -56,7 +56,7 @@ class KubernetesPuller:
                 await api.delete_namespaced_daemon_set(one.metadata.name, self._namespace)
             return len(sets.items)
 
-    def objects(self, images: Sequence[NamedImage]) -> list[dict[str, Any]]:
+    def objects(self, images: Sequence[NamedImage]) -> list[Any]:
         """Return the DaemonSets: one for all images that are wanted at the same place."""
         places: dict[Place, list[str]] = {}
         for named in images:

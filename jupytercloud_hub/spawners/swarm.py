@@ -29,6 +29,8 @@ from .swarm_board import SERVICE_LABEL, Board
 from .swarm_tasks import Phase, TaskView, judge
 
 LOG_LINES = 12
+HOME_LABELS = ("app.kubernetes.io/managed-by", "jupytercloud.hub/hub", "jupytercloud.hub/user")
+"""Labels of a server that its home has too: it outlives the server."""
 ENGINE_DOWN = (RequestException, DockerException)
 
 
@@ -172,7 +174,8 @@ class ProfileSwarmSpawner(ProfileMixin, SwarmSpawner):
         """Home, the profile's volumes and /dev/shm, as the API takes them."""
         names = {"hub": self.labels()["jupytercloud.hub/hub"], "user": self.labels()["jupytercloud.hub/user"]}
         names["username"] = self.escaped_name
-        mounts = [objects.home_mount(self.home, names)] if self.home else []
+        whose = {key: self.labels()[key] for key in HOME_LABELS}
+        mounts = [objects.home_mount(self.home, names, whose)] if self.home else []
         if self.profile:
             mounts += [objects.mount_of(volume) for volume in self.profile.volumes]
         if self._wanted.shm:

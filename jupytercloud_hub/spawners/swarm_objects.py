@@ -53,11 +53,11 @@ def mount_of(volume: Volume) -> Mount:
     return Mount(volume.target, source, type=kind, read_only=volume.read_only)
 
 
-def home_mount(home: Mapping[str, Any], names: Mapping[str, str]) -> Mount:
+def home_mount(home: Mapping[str, Any], names: Mapping[str, str], labels: Mapping[str, str] | None = None) -> Mount:
     """Return the mount of a person's home: ``type`` bind or volume, ``source`` with ``{places}``, ``target``.
 
     ``driver`` and ``options`` are for volumes (NFS: ``local`` with ``type``, ``o`` and ``device``); places are
-    filled in there too.
+    filled in there too. ``labels`` are a volume's when it is made; one that is there already keeps its own.
     """
     source = str(home["source"]).format(**names)
     target = str(home.get("target") or "/home/jovyan")
@@ -67,7 +67,7 @@ def home_mount(home: Mapping[str, Any], names: Mapping[str, str]) -> Mount:
     if home.get("driver"):
         options = {key: str(value).format(**names) for key, value in (home.get("options") or {}).items()}
         driver = DriverConfig(home["driver"], options or None)
-    return Mount(target, source, type="volume", driver_config=driver)
+    return Mount(target, source, type="volume", driver_config=driver, labels=dict(labels or {}) or None)
 
 
 def binds(
