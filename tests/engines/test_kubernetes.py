@@ -1,4 +1,7 @@
-"""The cluster that tests run on is a real one: nodes, limits, quotas, rights, shared volumes, a node that dies."""
+"""The cluster that tests run on is a real one: nodes, limits, quotas, rights, a CVMFS that wants propagation.
+
+GPUs, homes, real notebooks and a node that dies: ``tests/spawners/test_contract.py`` and its neighbours.
+"""
 
 import urllib.request
 from pathlib import Path
@@ -6,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.engines import LIGHT, NOTEBOOK
+from tests.support.engines import LIGHT
 from tests.support.engines_cvmfs import cvmfs, mounted
 from tests.support.engines_kubernetes import Kubernetes, Object
 
@@ -81,51 +84,6 @@ def test_a_quota_refuses_and_a_service_account_may_do_just_what_its_role_says(
             hub.kubectl(*forbidden)
 
 
-def test_a_home_is_kept_and_seen_from_the_second_node(kubernetes: Kubernetes, namespace: str) -> None:
-    claim = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "10Mi"}}}
-    kubernetes.apply(
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "home"}, "spec": claim},
-        namespace=namespace,
-    )
-    home = ("home", {"persistentVolumeClaim": {"claimName": "home"}}, "/home/jovyan")
-    for number, node in enumerate(kubernetes.nodes):
-        kubernetes.apply(pod(f"on-{number}", node=node, volumes=[home]), namespace=namespace)
-        kubernetes.wait(namespace, f"on-{number}", running)
-        kubernetes.exec(namespace, f"on-{number}", "sh", "-c", f"echo {node} >>/home/jovyan/seen")
-        kubernetes.kubectl("delete", "pod", f"on-{number}", "-n", namespace, "--wait=false")
-    kubernetes.apply(pod("again", volumes=[home]), namespace=namespace)
-    kubernetes.wait(namespace, "again", running)
-    assert kubernetes.exec(namespace, "again", "cat", "/home/jovyan/seen").split() == kubernetes.nodes
-
-
-def test_a_gpu_is_given_once_and_the_next_pod_waits(kubernetes: Kubernetes, namespace: str) -> None:
-    gpu = {"limits": {"nvidia.com/gpu": "1"}}
-    with kubernetes.gpus(kubernetes.nodes[-1]):
-        kubernetes.apply(pod("first", resources=gpu), namespace=namespace)
-        assert kubernetes.wait(namespace, "first", running)["spec"]["nodeName"] == kubernetes.nodes[-1]
-        kubernetes.apply(pod("second", resources=gpu), namespace=namespace)
-
-        def told(found: Object) -> bool:
-            conditions = found["status"].get("conditions", [])
-            return any("Insufficient nvidia.com/gpu" in condition.get("message", "") for condition in conditions)
-
-        assert kubernetes.wait(namespace, "second", told)["status"]["phase"] == "Pending"
-
-
-def test_the_notebook_image_runs_with_an_arbitrary_uid_and_nothing_writable_but_its_home(
-    kubernetes: Kubernetes, namespace: str
-) -> None:
-    strict = {"runAsUser": 1234567, "runAsGroup": 0, "allowPrivilegeEscalation": False}
-    strict |= {"readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-    home = ("home", {"emptyDir": {}}, "/home/jovyan")
-    kubernetes.apply(
-        pod("strict", NOTEBOOK, volumes=[home], args=["sleep", "60"], securityContext=strict), namespace=namespace
-    )
-    kubernetes.wait(namespace, "strict", running)
-    assert kubernetes.exec(namespace, "strict", "jupyterhub-singleuser", "--version").strip()
-    assert kubernetes.exec(namespace, "strict", "id", "-u").strip() == "1234567"
-
-
 def test_a_repository_that_is_mounted_after_the_start_is_seen_through_host_to_container(
     kubernetes: Kubernetes, namespace: str
 ) -> None:
@@ -145,13 +103,3 @@ def test_a_repository_that_is_mounted_after_the_start_is_seen_through_host_to_co
         assert mounted("kubernetes", node) == ["sft.cern.ch"]
         with pytest.raises(RuntimeError, match="Too many levels of symbolic links"):
             kubernetes.exec(namespace, "blind", "cat", "/cvmfs/lpnhe.in2p3.fr/NAME")
-
-
-@pytest.mark.timeout(240)
-def test_a_node_whose_kubelet_dies_is_not_ready_and_comes_back(kubernetes: Kubernetes, namespace: str) -> None:
-    node = kubernetes.nodes[-1]
-    kubernetes.silence(node)
-    kubernetes.kubectl("wait", "--for=condition=Ready=Unknown", f"node/{node}", "--timeout=60s")
-    kubernetes.revive()
-    kubernetes.apply(pod("again", node=node), namespace=namespace)
-    kubernetes.wait(namespace, "again", running)

@@ -75,14 +75,6 @@ async def test_swarmspawner_starts_the_light_image_over_the_overlay(swarm: Swarm
     assert seen["environment"]["JUPYTERHUB_USER"] == "amelie"
 
 
-@pytest.mark.parametrize("command", ["jupyterhub-singleuser", "/opt/hub5/bin/jupyterhub-singleuser"])
-async def test_swarmspawner_starts_the_notebook_image_of_either_hub(swarm: Swarm, tmp_path: Path, command: str) -> None:
-    with swarm_hub(swarm) as config:
-        config.SwarmSpawner.image = NOTEBOOK
-        config.SwarmSpawner.cmd = [command]
-        assert (await start_and_stop(config, tmp_path))["version"]
-
-
 async def test_kubespawner_starts_the_notebook_image_with_the_least_role(
     kubernetes: Kubernetes, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

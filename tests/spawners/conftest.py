@@ -7,6 +7,9 @@ from traitlets.config import Config
 
 from tests.support.hub import TestHub, start_hub, stop_hub
 
+from .sites import local_site  # noqa: F401
+from .sites_engines import kubernetes_site, swarm_site  # noqa: F401
+
 PEOPLE: dict[str, dict[str, Any]] = {
     "amelie": {
         "language": "fr",
@@ -57,7 +60,7 @@ def config(tmp_path: Path) -> Config:
     config.ProfileLocalSpawner.logs = str(tmp_path / "logs")
     config.ProfileLocalSpawner.cmd = ["python3", "-m", "tests.spawners.tiny_server"]
     config.ProfileLocalSpawner.environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
-    config.Spawner.http_timeout = 20
+    config.Spawner.http_timeout = 60
     return config
 
 

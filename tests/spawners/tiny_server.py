@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 if os.environ.get("FAIL"):
     print("kernel module not found: " + os.environ["FAIL"], file=sys.stderr)
     sys.exit(3)
+time.sleep(float(os.environ.get("DELAY", "0")))
 
 
 class Answer(BaseHTTPRequestHandler):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from jupytercloud_hub.demo import node
-from tests.support import chromium
+from tests.support import chromium, hub5
 
 from . import CACHE
 
 if __name__ == "__main__":
     print("Node packages (OpenID provider, proxy, axe-core):", node.prepare(CACHE / "node", development=True))
     print("browser:", chromium.prepare(CACHE / "chromium"))
+    print("single-user server of JupyterHub 5:", hub5.prepare())

@@ -1,0 +1,151 @@
+"""The same site on the tests' own engines: a Swarm and a cluster of two machines each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from jupytercloud_hub.spawners.base import slug
+from tests.support import ROOT
+from tests.support.engines import RUN
+from tests.support.engines_cvmfs import mounted
+from tests.support.engines_kubernetes import Kubernetes
+from tests.support.engines_swarm import Swarm
+
+from .catalogue import SHARED
+from .sites import PEOPLE, Site, running
+
+
+class SwarmSite(Site):
+    """Services of the tests' Swarm; the hub is a process of this machine."""
+
+    backend = "swarm"
+    swarm: Swarm
+
+    def held(self) -> dict[str, str]:
+        label = f"jupytercloud.hub/hub={slug(self.name)}"
+        found = self.swarm.client.api.services(filters={"label": label})
+        return {service["Spec"]["Labels"]["jupytercloud.hub/user"]: service["ID"] for service in found}
+
+    def service(self, name: str) -> Any:
+        return self.swarm.client.api.inspect_service(self.held()[name])
+
+    def inside(self, name: str, command: str) -> str:
+        return self.swarm.exec(self.service(name)["Spec"]["Name"], "sh", "-c", f"({command}) 2>&1 || true")
+
+    def node(self, name: str) -> str:
+        return self.swarm.node_of(self.service(name)["Spec"]["Name"])
+
+
+class KubernetesSite(Site):
+    """Pods of the tests' cluster; the hub is a process of this machine, with the smallest role."""
+
+    backend = "kubernetes"
+    cluster: Kubernetes
+    namespace: str
+
+    def pods(self, **labels: str) -> list[dict[str, Any]]:
+        wanted = ",".join(f"{key}={value}" for key, value in {"component": "singleuser-server", **labels}.items())
+        return self.cluster.get("pods", "-l", wanted, namespace=self.namespace)["items"]
+
+    def pod(self, name: str) -> dict[str, Any]:
+        (found,) = self.pods(**{"jupytercloud.hub/user": name})
+        return found
+
+    def held(self) -> dict[str, str]:
+        return {pod["metadata"]["labels"]["jupytercloud.hub/user"]: pod["metadata"]["uid"] for pod in self.pods()}
+
+    def inside(self, name: str, command: str) -> str:
+        pod = self.pod(name)["metadata"]["name"]
+        return self.cluster.exec(self.namespace, pod, "sh", "-c", f"({command}) 2>&1 || true")
+
+    def node(self, name: str) -> str:
+        return self.pod(name)["spec"]["nodeName"]
+
+    def gpu(self) -> Any:
+        return self.cluster.gpus("node2")
+
+    def images_operator(self) -> dict[str, str]:
+        shipped = (ROOT / "config" / "kubernetes" / "images-role.yaml").read_text()
+        rules = YAML(typ="safe").load(shipped)["rules"]
+        return {"KUBECONFIG": str(self.cluster.account(self.namespace, self.hub.folder, rules, name="images"))}
+
+
+def shared_folders(group: str, site: str) -> None:
+    """Make the homes and the shared data on a group's shared folder, as a site's administrator does."""
+    shared = RUN / group / "shared"
+    for name in PEOPLE:
+        home = shared / site / "homes" / name
+        home.mkdir(parents=True)
+        home.chmod(0o777)
+    (shared / "data").mkdir(exist_ok=True)
+    (shared / "data" / "read-me").write_text("shared")
+
+
+@pytest.fixture(scope="session")
+def swarm_site(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwarmSite]:
+    swarm.need_own("a folder that the nodes and this machine share")
+    home = {"type": "bind", "source": f"{SHARED}/swarm-{os.getpid()}/homes/{{user}}"}
+    section = {"swarm": {"reach": "host-port", "home": home}}
+    folder = tmp_path_factory.mktemp("swarm")
+    site = SwarmSite(folder, section, swarm.gateway())
+    site.swarm, site.environment = swarm, {"DOCKER_HOST": swarm.host}
+    shared_folders("swarm", site.name)
+    try:
+        with running(site):
+            yield site
+    finally:
+        for service in site.held().values():
+            swarm.client.api.remove_service(service)
+
+
+@pytest.fixture(scope="session")
+def kubernetes_site(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesSite]:
+    kubernetes.need_own("a hub on this machine that pods reach")
+    folder = tmp_path_factory.mktemp("kubernetes")
+    with kubernetes.namespace() as namespace:
+        section = {
+            "kubernetes": {
+                "namespace": namespace,
+                "home": {"claim": "homes", "sub_path": "homes/{safe_username}"},
+                "home_moves": True,
+            }
+        }
+        site = KubernetesSite(folder, section, kubernetes.gateway())
+        site.cluster, site.namespace = kubernetes, namespace
+        site.environment = {"KUBECONFIG": str(kubernetes.account(namespace, folder))}
+        shared_folders("kubernetes", site.name)
+        volume = f"homes-{namespace}"
+        common = {"accessModes": ["ReadWriteMany"], "storageClassName": namespace}
+        kubernetes.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": volume},
+                "spec": {
+                    **common,
+                    "capacity": {"storage": "1Gi"},
+                    "hostPath": {"path": f"{SHARED}/{site.name}"},
+                },
+            },
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": "homes", "namespace": namespace},
+                "spec": {**common, "resources": {"requests": {"storage": "1Gi"}}},
+            },
+        )
+        try:
+            with running(site):
+                yield site
+        finally:
+            kubernetes.kubectl("delete", "pv", volume, "--wait=false", check=False)
+
+
+def repositories(site: Site, node: str) -> list[str]:
+    """Return the CVMFS repositories that a machine of the site has mounted now."""
+    return mounted(site.backend, node)
