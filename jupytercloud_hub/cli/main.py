@@ -13,6 +13,8 @@ COMMANDS = {
     "cull": ("cull", "Which servers would be stopped, and why."),
     "db": ("db", "Upgrade and look at the database."),
     "demo": ("demo", "A whole federation on this machine."),
+    "event": ("event", "A hub for a fair: made, warmed, closed, purged."),
+    "helm-values": ("helm_values", "What Argo CD will deploy: is it right?"),
     "home-sites": ("home_sites", "Where people's files are."),
     "homes": ("homes", "People's files: listed, packed away, deleted by hand only."),
     "identity": ("identity", "Who is let in, and why."),

@@ -28,7 +28,7 @@ def write(plan: Plan, node_place: Path) -> None:
     """Write everything that the processes read. `node_place`: what ``node.prepare`` returned."""
     for name in ("logs", "tmp", "jupyter/labconfig"):
         (plan.state / name).mkdir(parents=True, exist_ok=True)
-    _write_pycoa(plan.state / "pycoa")
+    write_pycoa(plan.state / "pycoa")
     # JupyterLab would ask each person whether it may fetch news from the internet.
     _replace(
         plan.state / "jupyter/labconfig/page_config.json",
@@ -125,7 +125,7 @@ def _site(plan: Plan, name: str) -> dict[str, str]:
     return {"name": name, "url": plan.hub(name).url, "key": key}
 
 
-def _write_pycoa(folder: Path) -> None:
+def write_pycoa(folder: Path) -> None:
     """Copy the notebook; make the data once for each version of what makes them."""
     source = Path(made_up_data.__file__).parent
     folder.mkdir(exist_ok=True)

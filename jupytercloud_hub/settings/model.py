@@ -13,6 +13,7 @@ from ..identity.institutions import Institution
 from ..profiles.catalogue import Profiles
 from .auth import AuthSettings
 from .culling import CullingSettings
+from .event import EventSettings
 from .federation import FederationSettings
 from .mail import MailSettings
 from .quotas import QuotasSettings
@@ -40,6 +41,8 @@ class Settings(Model):
     """Who may use how much."""
     federation: FederationSettings | None = None
     """The portal's sites, or this site's portal. A single hub has none."""
+    event: EventSettings | None = None
+    """A hub for a few days and for visitors without accounts: a fair, a class. Goes with ``role: event``."""
     mail: MailSettings | None = None
     """The server through which letters go. Without it nobody gets any."""
     privacy: PrivacySettings = PrivacySettings()

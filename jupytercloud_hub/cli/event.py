@@ -1,0 +1,226 @@
+"""``jupytercloud event``: a hub for a fair, from one command to nothing left behind."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import click
+from pydantic import ValidationError
+
+from ..contracts.text import Localized, Text
+from ..contracts.units import parse_bytes
+from ..profiles.catalogue import Catalogue
+from ..settings import Settings
+from .common import USAGE, WRONG, fail, json_option, load_or_fail, print_json, say
+
+LOCAL_PORT = 8200
+PYCOA = "pycoa"
+UNLIMITED_CGROUP = 2**60
+
+
+@click.group()
+def command() -> None:
+    """A hub for a few days and for visitors without accounts."""
+
+
+@command.command()
+@click.argument("name")
+@click.option("--from", "begins", required=True, help="First day, or first instant: 2027-03-06, 2027-03-06T10:00.")
+@click.option("--to", "ends", required=True, help="Last day, or last instant.")
+@click.option("--seats", type=click.IntRange(1, 2000), required=True, help="Visitors at a time.")
+@click.option("--profile", required=True, help="What each visitor gets; pycoa comes with this package.")
+@click.option("--backend", type=click.Choice(["local", "swarm", "kubernetes"]), default="local", show_default=True)
+@click.option(
+    "--site",
+    "site_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="jupytercloud.yaml of the site that lends its catalogue and its engine.",
+)
+@click.option("--hours", default="", help="Hours of each day, such as 10:00-19:00.")
+@click.option("--codes", type=click.IntRange(1, 20000), help="Codes for visitors; as many as seats by default.")
+@click.option("--open-code", is_flag=True, help="One code on the poster for everybody, instead of tickets.")
+@click.option("--url", default="", help="Public address of the hub. With backend local: this machine's own.")
+@click.option("--title", default="", help="Name for people; NAME by default.")
+@click.option("--contact", default="", help="Address that pages name for help.")
+@click.option("--memory", default="", help="What the backend has for servers, such as '256 GiB'.")
+@click.option("--warm", type=click.IntRange(0, 2000), help="Seats that stand ready; a fifth of the seats by default.")
+@click.option("--fictitious-data", is_flag=True, help="The profile shows made-up data, and you know it.")
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Directory to write; ./NAME.")
+@json_option
+def create(**given: Any) -> None:
+    """Write the directory of the event NAME: configuration, codes, poster, sheets, checklist.
+
+    Nothing is written where it can't work; every reason is told, with its figures (exit code 1).
+
+    \b
+    Examples:
+      jupytercloud event create salon --from 2027-03-06 --to 2027-03-07 --hours 10:00-19:00 --seats 12 \\
+        --profile pycoa --fictitious-data
+      jupytercloud event create fete --from 2027-10-02T14:00 --to 2027-10-02T18:00 --seats 200 --profile pycoa \\
+        --backend swarm --site jupytercloud.yaml --url https://fete.example.fr/ --memory '512 GiB' --open-code
+    """  # fmt: skip
+    from ..events.create import ExistsError, write
+
+    lender = load_or_fail(given["site_file"]) if given["site_file"] else None
+    if lender is None and given["backend"] != "local":
+        fail(Text("--site is missing: on {backend}, a site lends its engine.", backend=given["backend"]), USAGE)
+    event, problems = _planned(given, lender)
+    if problems:
+        if given["as_json"]:
+            print_json({"written": None, "refused": [say(problem) for problem in problems]})
+        else:
+            for problem in problems:
+                click.echo(say(problem), err=True)
+        raise SystemExit(WRONG)
+    folder = (given["folder"] or Path(given["name"])).resolve()
+    try:
+        written = write(event, folder)
+    except ExistsError as error:
+        fail(error.text)
+    if lender is None:
+        _give_pycoa(folder)
+    if given["as_json"]:
+        print_json({"written": str(folder), "files": [path.name for path in written], "url": event.site.url})
+        return
+    click.echo(say(Text("{path}: {number} files.", path=str(folder), number=len(written))))
+    click.echo(say(Text("codes.csv and codes.pdf open the doors: keep them as you keep money.")))
+    click.echo(say(Text("Next: {command}", command=f"cd {folder} && jupyterhub -f jupyterhub_config.py")))
+
+
+def _planned(given: dict[str, Any], lender: Settings | None) -> tuple[Any, list[Text]]:
+    """Return the event and the reasons for which it can't work; mistakes of the command end it."""
+    from ..events.create import Event
+    from ..events.plan import Facts, refusals
+    from ..settings.event import DayHours, EventSettings
+    from ..settings.site import SiteSettings
+
+    zone = lender.site.zone if lender else ZoneInfo("Europe/Paris")
+    hours = _hours(given["hours"])
+    opens, closes = _moment(given["begins"], zone, hours, 0), _moment(given["ends"], zone, hours, 1)
+    codes = 0 if given["open_code"] else given["codes"] or given["seats"]
+    url = given["url"] or f"http://127.0.0.1:{LOCAL_PORT}/{given['name']}/"
+    title = given["title"] or given["name"]
+    sections, catalogue = _lent(given["profile"], lender) if lender else _own(given["folder"] or given["name"])
+    try:
+        site = SiteSettings(
+            name=given["name"], role="event", title=Localized(title), url=url, timezone=zone.key,
+            contact=given["contact"] or (lender.site.contact if lender else ""),
+        )  # fmt: skip
+        settings = EventSettings.model_validate(
+            {
+                "opens": opens,
+                "closes": closes,
+                "hours": DayHours(from_hour=hours[0], to_hour=hours[1]) if hours else None,
+                "seats": given["seats"],
+                "profile": given["profile"],
+                "warm": min(given["seats"], given["warm"] if given["warm"] is not None else -(-given["seats"] // 5)),
+                "code_key": {"file": "code.key"},
+                "open_code_cap": given["seats"] if given["open_code"] else 0,
+                "fictitious_data": given["fictitious_data"],
+            }
+        )
+    except ValidationError as error:
+        _usage(error)
+    host = urlsplit(url).hostname or ""
+    facts = Facts(
+        now=datetime.now(UTC),
+        zone=zone,
+        memory=parse_bytes(given["memory"]) if given["memory"] else _memory() if given["backend"] == "local" else None,
+        backend=given["backend"],
+        public=host not in {"127.0.0.1", "::1", "localhost"},
+        fictitious_data_confirmed=given["fictitious_data"],
+        made_up_profiles=frozenset() if lender else frozenset({PYCOA}),
+    )
+    port = (urlsplit(url).port or LOCAL_PORT) if given["backend"] == "local" else None
+    kept = {key: str(value) for key, value in sorted(given.items()) if value not in (None, "", False, "as_json")}
+    event = Event(site, settings, codes, sections, port, {**kept, "created": facts.now.isoformat(timespec="seconds")})
+    return event, list(refusals(settings, codes, catalogue, facts))
+
+
+def _usage(error: ValidationError) -> Any:
+    for problem in error.errors(include_url=False):
+        said = problem.get("ctx", {}).get("error")
+        text = said.args[0] if isinstance(said, ValueError) and said.args else problem["msg"]
+        where = ".".join(str(part) for part in problem["loc"])
+        click.echo(f"{where}: {say(text) if isinstance(text, Text) else text}", err=True)
+    raise SystemExit(USAGE)
+
+
+def _hours(value: str) -> tuple[time, time] | None:
+    if not value:
+        return None
+    begins, _, ends = value.partition("-")
+    try:
+        return time.fromisoformat(begins.strip()), time.fromisoformat(ends.strip())
+    except ValueError:
+        fail(Text("{value} is not a span of hours such as 10:00-19:00.", value=value), USAGE)
+
+
+def _moment(value: str, zone: ZoneInfo, hours: tuple[time, time] | None, end: int) -> datetime:
+    """Read a day (with the hours, else midnight to midnight) or an instant, in the zone where none is given."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        fail(Text("{value} is not a day or a time such as 2027-03-06 or 2027-03-06T10:00.", value=value), USAGE)
+    if len(value) <= len("2027-03-06"):
+        if hours:
+            moment = datetime.combine(moment.date(), hours[end])
+        elif end:
+            moment += timedelta(days=1)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def _memory() -> int:
+    """Return this machine's memory in bytes, or the share of it that a container may use."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+    except (OSError, ValueError):
+        return machine
+    return min(machine, limit)
+
+
+def _lent(profile: str, lender: Settings) -> tuple[dict[str, Any], Catalogue]:
+    """Return the sections of the site's own file that the event needs."""
+    catalogue = Catalogue(lender.profiles)
+    found = catalogue.get(profile)
+    dumped = found.model_dump(mode="json", exclude_defaults=True, exclude={"extends", "access"}) if found else {}
+    for file in dumped.get("files", ()):
+        file["source"] = str(lender.folder / file["source"])
+    spawner = lender.spawner.model_dump(mode="json", exclude_defaults=True) if lender.spawner else {}
+    return {"spawner": spawner or {"backend": "local"}, "profiles": [{**dumped, "default": True}]}, catalogue
+
+
+def _own(folder: str | Path) -> tuple[dict[str, Any], Catalogue]:
+    """Return the sections for PyCoA on this machine, with the demonstration's made-up data."""
+    from pydantic import TypeAdapter
+
+    from ..profiles.catalogue import Profiles
+
+    pycoa = Path(folder).resolve() / PYCOA
+    profile = {
+        "name": PYCOA,
+        "default": True,
+        "title": "PyCoA",
+        "description": {
+            "fr": "Un carnet qui trace des données par pays. Les données sont fictives.",
+            "en": "A notebook that plots data by country. The data are made up.",
+        },
+        "resources": {"cpu": 1, "memory": "1 GiB"},
+        "files": [{"source": "pycoa/premiers-pas.ipynb", "target": "premiers-pas.ipynb"}],
+        "environment": {"PYTHONPATH": str(pycoa), "BOKEH_RESOURCES": "inline"},
+        "default_url": "/lab/tree/premiers-pas.ipynb",
+    }
+    catalogue = Catalogue(TypeAdapter(Profiles).validate_python([profile]))
+    return {"spawner": {"backend": "local", "local": {"homes": "homes"}}, "profiles": [profile]}, catalogue
+
+
+def _give_pycoa(folder: Path) -> None:
+    from ..demo.files import write_pycoa
+
+    write_pycoa(folder / PYCOA)
