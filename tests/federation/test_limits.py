@@ -172,11 +172,11 @@ async def test_what_is_stale_refuses_nobody_and_is_shown_as_stale(portal, clock)
     await tells(portal, "grenoble")
     page = await portal.get("", **{"accept-language": "en"})
     assert "One GPU server: at most 1 at once, you have 1." in page.text
-    assert "out of date" not in page.text
+    assert "ut of date" not in page.text
     clock.ahead = timedelta(minutes=3)
     await tells(portal, "grenoble")
     page = await portal.get("", **{"accept-language": "en"})
-    assert "out of date: the site is silent" in page.text
+    assert "Out of date: the site is silent" in page.text
     assert "you have 0. Not counted, because its site is silent: 1." in page.text
     assert (await portal.get("go/~profile=gpu/hub/")).status_code == 302
     clock.ahead = timedelta(days=2)
