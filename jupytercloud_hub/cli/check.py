@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import textwrap
 from pathlib import Path
@@ -13,6 +14,7 @@ import click
 from ..contracts.finding import Finding
 from ..contracts.text import Text
 from ..settings import SettingsError, load
+from .checks.reports import as_junit, as_textfile
 from .common import USAGE, WRONG, config_option, fail, json_option, print_json, say
 
 STATUS: dict[str, tuple[Text, str]] = {
@@ -27,11 +29,16 @@ AREAS = {
     "proxy": Text("proxy"),
     "services": Text("services"),
     "database": Text("database"),
+    "disk": Text("disk"),
+    "certificates": Text("certificates"),
     "provider": Text("provider"),
     "portal": Text("portal"),
     "spawner": Text("profiles"),
 }
 WIDEST = 110
+
+
+_WRITTEN = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
@@ -42,17 +49,22 @@ WIDEST = 110
     help="File with a token of the hub, for the proxy's routes and the services' scopes "
     "[default: JUPYTERHUB_API_TOKEN, else the one that configure keeps in site.state].",
 )
+@click.option("--junit", type=_WRITTEN, help="Also write the findings as JUnit XML, for continuous integration.")
+@click.option(
+    "--textfile", type=_WRITTEN, help="Also write counts for Prometheus' node exporter (its textfile collector)."
+)
 @json_option
-def command(config: Path, token_file: Path | None, as_json: bool) -> None:
-    """Look at a hub that runs: settings, hub, proxy, services, database, provider, portal, profiles.
+def command(config: Path, token_file: Path | None, junit: Path | None, textfile: Path | None, as_json: bool) -> None:
+    """Look at a hub that runs, from its settings and certificates to its services and its portal.
 
-    Every finding says how to mend it. Nothing is changed, and it ends within ten seconds. What could not be
-    looked at is said, never counted as well. Exit code 1 when there is an error.
+    Every finding says how to mend it. Nothing is changed, and it ends within ten seconds, so that it can run every
+    five minutes. What could not be looked at is said, never counted as well. Exit code 1 when there is an error.
 
     \b
     Examples:
       jupytercloud check --config jupytercloud.yaml
       jupytercloud check --json | jq '.findings[] | select(.status == "error")'
+      jupytercloud check --textfile /var/lib/prometheus/node-exporter/jupytercloud.prom
     """
     if token_file is not None and not token_file.exists():
         fail(Text("there is no file {path}", path=str(token_file)), USAGE)
@@ -68,12 +80,26 @@ def command(config: Path, token_file: Path | None, as_json: bool) -> None:
         from .checks.run import look_at_all
 
         found = asyncio.run(look_at_all(settings, token_file))
+    for path, written in ((junit, as_junit), (textfile, as_textfile)):
+        if path is not None:
+            _write(path, written(found))
     _print(found, as_json)
     if any(finding.status == "error" for finding in found):
         raise SystemExit(WRONG)
 
 
 MEND_FILE = Text("Change that line; jupytercloud settings validate tells when all is right.")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a report whole or not at all: whoever collects it never reads half of one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        fail(Text("{path} can't be written: {error}", path=str(path), error=error.strerror or ""), USAGE)
 
 
 def _print(found: list[Finding], as_json: bool) -> None:

@@ -12,7 +12,7 @@ from ...contracts.finding import Finding
 from ...contracts.text import Text
 from ...settings import Settings
 from ..common import language
-from . import database, hub, portal, provider, secrets, spawner
+from . import certificates, database, disk, hub, portal, provider, secrets, spawner
 from .look import Look, find_token, looking
 
 SECONDS = 8.0
@@ -24,6 +24,8 @@ AREAS: dict[str, Callable[[Look], Awaitable[list[Finding]]]] = {
     "proxy": hub.look_at_proxy,
     "services": hub.look_at_services,
     "database": database.look,
+    "disk": disk.look,
+    "certificates": certificates.look,
     "provider": provider.look,
     "portal": portal.look,
     "spawner": spawner.look,
