@@ -34,6 +34,7 @@ AREAS = {
     "provider": Text("provider"),
     "portal": Text("portal"),
     "spawner": Text("profiles"),
+    "spawn": Text("a start"),
 }
 WIDEST = 110
 
@@ -53,8 +54,19 @@ _WRITTEN = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--textfile", type=_WRITTEN, help="Also write counts for Prometheus' node exporter (its textfile collector)."
 )
+@click.option(
+    "--spawn",
+    "profile",
+    is_flag=False,
+    flag_value="",
+    metavar="[PROFILE]",
+    help="Also start a server (of that profile, or of the default one) as the person whose token --token-file holds, "
+    "let a kernel compute, and stop it. Takes as long as a start takes.",
+)
 @json_option
-def command(config: Path, token_file: Path | None, junit: Path | None, textfile: Path | None, as_json: bool) -> None:
+def command(
+    config: Path, token_file: Path | None, junit: Path | None, textfile: Path | None, profile: str | None, as_json: bool
+) -> None:
     """Look at a hub that runs, from its settings and certificates to its services and its portal.
 
     Every finding says how to mend it. Nothing is changed, and it ends within ten seconds, so that it can run every
@@ -64,6 +76,7 @@ def command(config: Path, token_file: Path | None, junit: Path | None, textfile:
     Examples:
       jupytercloud check --config jupytercloud.yaml
       jupytercloud check --json | jq '.findings[] | select(.status == "error")'
+      jupytercloud check --spawn pycoa --token-file test-person.token
       jupytercloud check --textfile /var/lib/prometheus/node-exporter/jupytercloud.prom
     """
     if token_file is not None and not token_file.exists():
@@ -79,7 +92,7 @@ def command(config: Path, token_file: Path | None, junit: Path | None, textfile:
     else:
         from .checks.run import look_at_all
 
-        found = asyncio.run(look_at_all(settings, token_file))
+        found = asyncio.run(look_at_all(settings, token_file, profile))
     for path, written in ((junit, as_junit), (textfile, as_textfile)):
         if path is not None:
             _write(path, written(found))

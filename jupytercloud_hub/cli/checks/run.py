@@ -12,7 +12,7 @@ from ...contracts.finding import Finding
 from ...contracts.text import Text
 from ...settings import Settings
 from ..common import language
-from . import certificates, database, disk, hub, portal, provider, secrets, spawner
+from . import certificates, database, disk, hub, portal, provider, secrets, spawn, spawner
 from .look import Look, find_token, looking
 
 SECONDS = 8.0
@@ -34,14 +34,16 @@ PARTS = ("auth", "spawners", "federation", "culling", "quotas")
 """Parts that may look at more, in a module ``checks`` with ``async def checks(settings) -> list[Finding]``."""
 
 
-async def look_at_all(settings: Settings, token_file: Path | None = None) -> list[Finding]:
-    """Return every finding, area by area."""
+async def look_at_all(settings: Settings, token_file: Path | None = None, profile: str | None = None) -> list[Finding]:
+    """Return every finding, area by area; with a ``profile`` (empty: the default one) a server is started too."""
     token, no_token = find_token(settings, token_file)
     async with looking(settings, token, no_token, language()) as at:
         rows = await asyncio.gather(
             *(_bounded(area, look(at)) for area, look in AREAS.items()),
             *(_bounded(*one) for one in _of_parts(settings)),
         )
+        if profile is not None:
+            rows.append(await spawn.look(at, profile))
     return [finding for row in rows for finding in row]
 
 
