@@ -12,7 +12,10 @@ from collections import deque
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ..contracts.text import Text
+from ..storage.database import UpgradeError
 from ..web.errors import PublicError
 from . import metrics
 from .oidc.errors import OidcError
@@ -22,6 +25,7 @@ MAX_AGE = 3600.0  # seconds that an emergency session lasts
 TRIES = 5
 TRIES_SECONDS = 600.0
 MARK = "break_glass"
+MAX_REASON = 200  # characters
 _COST = {"n": 2**15, "r": 8, "p": 1}
 _MEMORY = 64 * 1024 * 1024
 
@@ -71,7 +75,7 @@ class BreakGlassHandler(HubPage):
         await self._refuse_unless_needed()
         authenticator = self.authenticator
         if not authenticator.break_glass_tries.another(time.monotonic()):
-            self._audit("refused: too many tries")
+            await self._audit("refused: too many tries")
             raise PublicError(
                 429,
                 "too-many-tries",
@@ -81,11 +85,11 @@ class BreakGlassHandler(HubPage):
             )
         password = self.get_body_argument("password", "", strip=False)
         if not await asyncio.to_thread(check_password, password, authenticator.break_glass_password):
-            self._audit("refused: wrong password")
+            await self._audit("refused: wrong password")
             self.set_status(403)
             self.show("auth/break-glass.html", wrong=True, xsrf=self.xsrf_token.decode("ascii"))
             return
-        self._audit("accepted")
+        await self._audit("accepted")
         user = await self.auth_to_user(
             {
                 "name": authenticator.break_glass_user,
@@ -118,10 +122,21 @@ class BreakGlassHandler(HubPage):
             Text("The login service answers: log in there."),
         )
 
-    def _audit(self, outcome: str) -> None:
-        """Write the line that must never be missing: when, from where, with what outcome."""
+    async def _audit(self, outcome: str) -> None:
+        """Write the line that must never be missing (when, from where, with what outcome), and the table's row.
+
+        The row has the reason that was given and a keyed hash of the address. A database that is away too does not
+        close the emergency login.
+        """
         metrics.LOGINS.labels("emergency", outcome.partition(":")[0]).inc()
-        self.log.critical("Emergency login from %s: %s", self.request.remote_ip, outcome)
+        address = self.request.remote_ip or ""
+        self.log.critical("Emergency login from %s: %s", address, outcome)
+        reason = "".join(one for one in self.get_body_argument("reason", "") if one.isprintable())[:MAX_REASON]
+        try:
+            store = await self.authenticator.guest_store()
+            await store.emergency(self.authenticator.break_glass_user, address, reason, outcome)
+        except (SQLAlchemyError, UpgradeError) as error:
+            self.log.critical("The emergency login could not be recorded in the database: %s", type(error).__name__)
 
 
 def still_counts(auth_state: Any, now: float) -> bool | None:

@@ -90,7 +90,8 @@ class RenaterLoginHandler(LoginFlowHandler, OAuthLoginHandler):
             raise self.end(from_oidc(error)) from None
         hint = self._hint()
         stronger = bool(self.get_query_argument("stepup", ""))
-        elsewhere = None if hint or stronger else self._choice_address()
+        invitation = await self._invitation()
+        elsewhere = None if hint or stronger or invitation else self._choice_address()
         if elsewhere is not None:
             self.redirect(elsewhere)
             return
@@ -107,10 +108,19 @@ class RenaterLoginHandler(LoginFlowHandler, OAuthLoginHandler):
         )
         acr, max_age = tuple(self.authenticator.mfa_acr), int(self.authenticator.mfa_max_age)
         demanded = (acr, max_age) if stronger else ((), None)
-        state = LoginState.new(self._next_url(), self.language, *demanded)
+        state = LoginState.new(self._next_url(), self.language, *demanded, invitation=invitation)
         more = stepup.params(metadata, acr, max_age) if stronger else {}
         params = {**self._params(metadata, state, browser), **hint, **more}
         self.redirect(authorization_url(metadata.authorization_endpoint, params))
+
+    async def _invitation(self) -> str:
+        """Return the id of the invitation whose link led here; empty for everybody else. Raises `LoginProblem`."""
+        token = self.get_query_argument("token", "")
+        if not token or not self.authenticator.guests:
+            return ""
+        from .invitation import invited
+
+        return str((await invited(self, token)).id)
 
     def _choice_address(self) -> str | None:
         """Return where the person chooses her organization first; None where the provider asks her."""
@@ -167,6 +177,7 @@ class RenaterCallbackHandler(LoginFlowHandler, OAuthCallbackHandler):
 
     state: LoginState | None = None
     browser: str = ""
+    kind: str = "member"
     _found: tuple[str, Any] | None = None
 
     async def auth_to_user(self, authenticated: Any, user: Any = None) -> Any:
@@ -213,7 +224,8 @@ class RenaterCallbackHandler(LoginFlowHandler, OAuthCallbackHandler):
         if user is None:
             raise self.end(not_allowed())
         metrics.LOGINS.labels("accepted", "ok").inc()
-        self.redirect(self.get_next_url(user))
+        leaving = self.kind == "leaver"
+        self.redirect(f"{self.hub.base_url}oidc/leaving" if leaving else self.get_next_url(user))
 
     def get_next_url(self, user: Any = None) -> str:
         if self.state is not None and self.state.next_url:

@@ -76,6 +76,54 @@ class LoginTraits(OAuthenticator):
         """,
     )
 
+    guests = Bool(
+        config=True,
+        help="""
+        Let in people whom somebody invited (``jupytercloud identity invite``) until their end date.
+
+        Needs ``institutions``: an invitation counts for people whom their rules do not let in.
+        """,
+    )
+
+    guest_idps = List(
+        Unicode(),
+        config=True,
+        help="""
+        Identity providers or home organizations of which guests may be: exact, glob or ``/regular expression/``.
+
+        Empty: any that the provider lets log in.
+        """,
+    )
+
+    guest_group = Unicode(
+        "guests",
+        config=True,
+        help="""
+        Group that every guest is in; an invitation can name more.
+
+        Empty: none.
+        """,
+    )
+
+    leavers_export = Float(
+        config=True,
+        help="""
+        Seconds for which a person whose affiliation went may still log in for her files; 0 ends all at once.
+
+        She can't start servers then, has no groups and no roles, and a page tells her until when.
+        """,
+    )
+
+    leavers_files = AnyTrait(
+        "",
+        config=True,
+        help="""
+        What the page tells people who left about how to get their files: a text, or ``{"fr": …, "en": …}``.
+
+        Empty: to write to the hub's contact.
+        """,
+    )
+
     break_glass_user = Unicode(
         config=True,
         help="""

@@ -25,6 +25,11 @@ KEY_REFRESHES = Counter(
     "Times that the provider's keys were fetched, by outcome.",
     ["outcome"],
 )
+INVITATIONS = Counter(
+    "jupytercloud_auth_invitations",
+    "Invitations that somebody tried to accept, by outcome (accepted, unknown, ended, used).",
+    ["outcome"],
+)
 LOGOUTS = Counter("jupytercloud_auth_logouts", "Logouts, by way (front, back) and outcome.", ["way", "outcome"])
 
 

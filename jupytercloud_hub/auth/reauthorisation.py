@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from jupyterhub import orm
 from jupyterhub.utils import maybe_future
 
 from ..contracts.text import Text
@@ -86,7 +87,10 @@ class Reauthoriser:
     async def _authorised(self, user: Any, verified: Verified, auth_state: Mapping[str, Any]) -> dict[str, Any]:
         """Return the auth model of a person who may still come in. Raises `Refused`."""
         authenticator = self._authenticator
-        identity = authenticator.identity_of(verified, auth_state["identity"].get("language"))
+        before = auth_state["identity"]
+        identity = await authenticator.admission.identity(verified, before.get("language"))
+        if identity.kind == "leaver" and before.get("kind") != "leaver":
+            raise _changed("affiliation-not-accepted")  # all that she has open ends; her next login is for her files
         subject = Subject(issuer=authenticator.issuer, sub=verified.sub)
         if await (await authenticator.bindings()).username(subject) != user.name:
             raise _changed("name-changed")
@@ -142,12 +146,32 @@ class Reauthoriser:
             await asyncio.sleep(self._authenticator.recheck_interval)
             try:
                 await self.once()
+                await self.end_guests()
                 if time.monotonic() - tidied >= TIDY_SECONDS:
                     tidied = time.monotonic()
-                    retention = self._authenticator.privacy_settings.retention.sessions
-                    await (await self._authenticator.bindings()).forget_old(datetime.now(UTC) - retention)
+                    await self._forget_old()
             except Exception:  # the next round must come whatever this one met
                 self._log.exception("The background re-authorisation failed")
+
+    async def _forget_old(self) -> None:
+        retention, now = self._authenticator.privacy_settings.retention, datetime.now(UTC)
+        await (await self._authenticator.bindings()).forget_old(now - retention.sessions)
+        await (await self._authenticator.guest_store()).forget_old(now - retention.routing)
+
+    async def end_guests(self) -> int:
+        """Take away what guests have open whose account has just ended, servers or not; return how many there were."""
+        authenticator = self._authenticator
+        if not authenticator.guests or authenticator.hub_app is None:
+            return 0
+        ended = 0
+        for username in await (await authenticator.guest_store()).just_ended():
+            known = orm.User.find(authenticator.hub_app.db, username)
+            if known is not None:
+                await self.revoke(authenticator.hub_app.users[known.id])
+                ended += 1
+        if ended:
+            self._log.info("The accounts of %s guests have ended", ended)
+        return ended
 
     async def once(self) -> int:
         """Ask for the rights of every owner of a running server that nobody asked for lately; return how many."""

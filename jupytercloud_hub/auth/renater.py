@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from jupyterhub import orm
-from jupyterhub.utils import url_path_join
+from jupyterhub.utils import maybe_future, url_path_join
 
 from ..contracts.patterns import matches
 from ..contracts.person import USER_INFO_KEY
@@ -16,9 +16,12 @@ from ..identity import PRESETS, Identity, Refused, decide
 from ..identity.institutions import any_matches
 from ..storage import Database
 from ..web.hub_pages import hub_handlers
+from .admission import Admission
 from .backchannel import BackchannelLogoutHandler
 from .breakglass import BreakGlassHandler
+from .guest_store import GuestStore
 from .handlers import LoggedOutHandler, RenaterCallbackHandler, RenaterLoginHandler, RenaterLogoutHandler
+from .invitation import InvitationHandler, LeavingHandler, leaves_at, start_refused
 from .oidc.discovery import ProviderMetadata
 from .oidc.errors import OidcError
 from .oidc.party import Verified
@@ -49,6 +52,7 @@ class RenaterAuthenticator(RenaterTraits):
         self._store: Store | None = None
         self._opening = asyncio.Lock()
         self._background: asyncio.Task[None] | None = None
+        self.admission = Admission(self)
         self.reauthoriser = Reauthoriser(self)
 
     @property
@@ -103,6 +107,8 @@ class RenaterAuthenticator(RenaterTraits):
             (r"/oidc/step-up", StepUpHandler),
             (r"/oidc/break-glass", BreakGlassHandler),
             (r"/oidc/organizations", OrganizationsHandler),
+            (r"/oidc/invitation", InvitationHandler),
+            (r"/oidc/leaving", LeavingHandler),
             *hub_handlers(),
             *getattr(getattr(app, "spawner_class", None), "hub_handlers", ()),
             (rf"/{PREFIX}/(accessibility|privacy)", StatementHandler),
@@ -120,7 +126,9 @@ class RenaterAuthenticator(RenaterTraits):
                 acr=state.acr,
                 max_age=state.max_age,
             )
-            identity = await self._bound(self.identity_of(verified, state.language), verified)
+            identity = await self.admission.identity(verified, self._language(state.language), state.invitation)
+            identity = await self._bound(identity, verified)
+            handler.kind = identity.kind
             auth_model = await self.auth_model_of(verified, identity)
             if self.needs_stronger(auth_model):
                 raise StepUpNeeded
@@ -139,8 +147,12 @@ class RenaterAuthenticator(RenaterTraits):
             self.issuer,
             self.policy,
             acr=acr if isinstance(acr, str) else None,
-            language=language if language in LANGUAGES else None,
+            language=self._language(language),
         ).unwrap()
+
+    @staticmethod
+    def _language(language: str | None) -> str | None:
+        return language if language in LANGUAGES else None
 
     async def _bound(self, identity: Identity, verified: Verified) -> Identity:
         """Return the identity under the username that is hers alone; raises `Refused` where it is another's."""
@@ -165,6 +177,10 @@ class RenaterAuthenticator(RenaterTraits):
                     await database.upgrade()
                     self._store = Store(database)
         return self._store
+
+    async def guest_store(self) -> GuestStore:
+        """Return the tables of guests, leavers and emergency logins."""
+        return GuestStore((await self.bindings()).database)
 
     @property
     def hub_app(self) -> Any:
@@ -276,6 +292,12 @@ class RenaterAuthenticator(RenaterTraits):
         if auth_model is not None and self.policy.institutions:
             return True  # whom no rule lets in never came this far
         return bool(await super().check_allowed(username, auth_model))
+
+    async def pre_spawn_start(self, user: Any, spawner: Any) -> None:
+        """Refuse every start, whatever way it came, of a person who may only fetch her files."""
+        await maybe_future(super().pre_spawn_start(user, spawner))
+        if await leaves_at(user) is not None:
+            raise start_refused(user, spawner, f"{self.hub_app.hub.base_url}oidc/leaving")
 
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> bool | dict[str, Any]:
         """Ask for a person's rights anew; False when she has to log in again."""

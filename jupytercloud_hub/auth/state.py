@@ -33,22 +33,33 @@ class LoginState:
     acr: tuple[str, ...] = ()
     """How strong the login must be, where that was asked for."""
     max_age: int | None = None
+    invitation: str = ""
+    """The invitation (its id, not its secret) by whose link the person came."""
 
     @classmethod
-    def new(cls, next_url: str, language: str, acr: tuple[str, ...] = (), max_age: int | None = None) -> LoginState:
+    def new(
+        cls,
+        next_url: str,
+        language: str,
+        acr: tuple[str, ...] = (),
+        max_age: int | None = None,
+        *,
+        invitation: str = "",
+    ) -> LoginState:
         """Return the state of a login that begins."""
-        return cls(secrets.token_urlsafe(16), next_url if len(next_url) <= MAX_NEXT else "", language, acr, max_age)
+        kept = next_url if len(next_url) <= MAX_NEXT else ""
+        return cls(secrets.token_urlsafe(16), kept, language, acr, max_age, invitation)
 
     def pack(self) -> bytes:
         """Return it as bytes, to be signed; nested percent-encoding packs well."""
-        values = [self.id, self.next_url, self.language, list(self.acr), self.max_age]
+        values = [self.id, self.next_url, self.language, list(self.acr), self.max_age, self.invitation]
         return zlib.compress(json.dumps(values, separators=(",", ":")).encode())
 
     @classmethod
     def unpack(cls, data: bytes) -> LoginState:
         """Read what `pack` made (and the hub signed)."""
-        identifier, next_url, language, acr, max_age = json.loads(zlib.decompress(data))
-        return cls(identifier, next_url, language, tuple(acr), max_age)
+        identifier, next_url, language, acr, max_age, *invitation = json.loads(zlib.decompress(data))
+        return cls(identifier, next_url, language, tuple(acr), max_age, *invitation)
 
     def verifier(self, browser: str) -> str:
         """The PKCE code verifier of this login (RFC 7636 4.1)."""

@@ -65,4 +65,4 @@ class StepUpHandler(HubPage):
         chosen = self.get_query_argument("profile", "")
         kept = [one for one in page.query.split("&") if one and not (chosen and one.startswith("opt-profile="))]
         asked = [urlencode({"opt-profile": chosen})] if chosen else []
-        return urlunsplit(("", "", page.path, "&".join([*kept, *asked]), ""))
+        return str(urlunsplit(("", "", page.path, "&".join([*kept, *asked]), "")))

@@ -17,8 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from ..contracts.text import Text
 from ..identity import Identity, Refused, Subject
 from ..storage import Database
-from .tables import Binding, Claimable, ProviderSession, Retired, RetiredKey, UsedToken
+from .tables import Binding, Claimable, EmergencyLogin, Guest, Leaver, ProviderSession, Retired, RetiredKey, UsedToken
 
+PERSONAL: tuple[Any, ...] = (Binding, Claimable, ProviderSession, Guest, Leaver, EmergencyLogin)
+"""Tables with rows about somebody."""
 SEEN_PRECISION = timedelta(hours=1)
 _SESSION_OF = (
     select(ProviderSession.username)
@@ -44,7 +46,7 @@ class Store:
     """The authenticator's tables. Every method is one transaction; ``now`` gives aware times."""
 
     def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._database = database
+        self.database = self._database = database
         self._now = now
 
     async def bind(
@@ -112,7 +114,10 @@ class Store:
         now, subject = self._now(), identity.subject
         claim = await _claimed(session, identifiers)
         username = claim.username if claim else identity.username
-        if await session.get(Binding, username) is not None or await _is_retired(session, username):
+        bound = await session.get(Binding, username)
+        if bound is not None and (bound.issuer, bound.sub) == (subject.issuer, subject.sub):
+            return username  # another of her tabs was quicker (PostgreSQL shows what was committed meanwhile)
+        if bound is not None or await _is_retired(session, username):
             raise taken()
         kept = await session.get(Claimable, username)
         if claim is None and (kept is not None or hub_knows(username)):
@@ -237,19 +242,34 @@ def _digest(key: str, username: str) -> str:
 async def export(session: AsyncSession, username: str) -> dict[str, Any]:
     """Return every row about a person, for her right of access."""
     found: dict[str, Any] = {}
-    for table in (Binding, Claimable, ProviderSession):
-        rows = await session.scalars(select(table).where(table.username == username))
-        columns = [column.key for column in table.__table__.columns]
+    for table in PERSONAL:
+        about = table.username == username
+        if table is Guest:
+            about = about | (Guest.sponsor == username)
+        rows = await session.scalars(select(table).where(about))
+        columns = [column.key for column in table.__table__.columns if column.key != "digest"]
         found[table.__tablename__] = [{name: getattr(row, name) for name in columns} for row in rows]
     return found
 
 
 async def erase(session: AsyncSession, username: str, pseudonym: str) -> None:
-    """Forget a person; a keyed hash stays, so that nobody gets her username. May be run twice."""
-    for table in (Binding, Claimable, ProviderSession):
+    """Forget a person; a keyed hash stays, so that nobody gets her username. May be run twice.
+
+    Guests whom she invited stay, with her pseudonym as their sponsor; so do tries of the emergency login.
+    """
+    for table in (Binding, Claimable, ProviderSession, Guest, Leaver):
         await session.execute(delete(table).where(table.username == username))
+    await session.execute(update(Guest).where(Guest.sponsor == username).values(sponsor=pseudonym))
+    renamed = update(EmergencyLogin).where(EmergencyLogin.username == username).values(username=pseudonym)
+    await session.execute(renamed)
+    retired = Retired(digest=_digest(await hash_key(session), username), retired_at=datetime.now(UTC))
+    await session.merge(retired)
+
+
+async def hash_key(session: AsyncSession) -> str:
+    """Return the key of the hashes of what is not to be read; made when first needed."""
     key = await session.get(RetiredKey, 1)
     if key is None:
         key = RetiredKey(id=1, key=secrets.token_hex(32))
         session.add(key)
-    await session.merge(Retired(digest=_digest(key.key, username), retired_at=datetime.now(UTC)))
+    return key.key

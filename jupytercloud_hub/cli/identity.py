@@ -20,6 +20,7 @@ from ..identity.claims import scoped
 from ..settings import Settings
 from ..storage import Database
 from .common import USAGE, WRONG, config_option, fail, json_option, load_or_fail, print_json, print_table, say
+from .guests import COMMANDS as GUEST_COMMANDS
 
 T = TypeVar("T")
 SHORTEST_PASSWORD = 16
@@ -303,3 +304,7 @@ async def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]])
         return await work(Store(database))
     finally:
         await database.close()
+
+
+for _one in GUEST_COMMANDS:
+    command.add_command(_one)

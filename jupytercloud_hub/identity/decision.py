@@ -79,12 +79,13 @@ def decide(
     """
     run = _Run(Claims(raw, policy.claims), policy, acr)
     try:
-        return Decision(run.identity(_subject(raw, issuer), language), None, tuple(run.steps))
+        return Decision(run.identity(subject_of(raw, issuer), language), None, tuple(run.steps))
     except Refused as refused:
         return Decision(None, run.addressed(refused), (*run.steps, refused.message))
 
 
-def _subject(raw: Mapping[str, Any], issuer: str) -> Subject:
+def subject_of(raw: Mapping[str, Any], issuer: str) -> Subject:
+    """Return whom claims are about. Raises `Refused` where sub is missing or not what OpenID Connect says."""
     sub = raw.get("sub")
     if sub is None or sub == "":
         raise missing("sub")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Literal
+
 from pydantic import Field
 
 from jupytercloud_hub.contracts.model import Model
@@ -42,6 +45,10 @@ class Identity(Model):
     identifiers: dict[str, str] = Field(default_factory=dict)
     """All identifiers that came and are believed (``eppn``, ``unique_id``, ``voperson_id``)."""
     language: str | None = None
+    kind: Literal["member", "guest", "leaver"] = "member"
+    """A member was let in by a rule; a guest by an invitation; a leaver was, and may still fetch her files."""
+    ends_at: datetime | None = None
+    """When a guest's or a leaver's account ends."""
 
     @property
     def initials(self) -> str:

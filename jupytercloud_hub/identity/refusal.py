@@ -20,6 +20,9 @@ Reason = Literal[
     "not-allowed",
     "mfa-needed",
     "account-ended",
+    "invitation-unknown",
+    "invitation-ended",
+    "invitation-used",
 ]
 """Every reason there is; a metric's label, so the list is closed."""
 

@@ -56,6 +56,28 @@ class MfaSettings(Model):
     """How long it counts."""
 
 
+class GuestSettings(Model):
+    """Guests whom somebody invited (``jupytercloud identity invite``)."""
+
+    idps: Texts = ()
+    """Identity providers or home organizations that they may be of; empty for any."""
+    group: str = "guests"
+    """Group that each of them is in."""
+    longest: Duration = timedelta(days=365)
+    """How long an account may last."""
+    open_for: Duration = timedelta(days=14)
+    """How long an invitation's link can be used."""
+
+
+class LeaverSettings(Model):
+    """People whose affiliation went."""
+
+    export: Duration = timedelta(0)
+    """How long they may still log in for their files, without starting servers; 0 s: not at all."""
+    files: Localized | None = None
+    """What the page tells them about how to get their files; by default, to write to the contact."""
+
+
 class BreakGlassSettings(Model):
     """The emergency login of one administrator while the provider does not answer."""
 
@@ -114,6 +136,10 @@ class AuthSettings(Model):
     """Without institutions: let in whoever the provider lets in."""
     mfa: MfaSettings = MfaSettings()
     """For whom a login with two factors is needed."""
+    guests: GuestSettings | None = None
+    """People without an organization that takes part; without it there are no invitations."""
+    leavers: LeaverSettings = LeaverSettings()
+    """What people whose affiliation went may still do."""
     break_glass: BreakGlassSettings | None = None
     """The emergency login; without it there is none."""
     refresh_every: Duration = timedelta(minutes=5)

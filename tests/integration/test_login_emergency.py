@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import re
 from pathlib import Path
@@ -18,13 +20,17 @@ from tests.support.ports import free_port
 from tests.support.provider import provider
 
 PASSWORD = "correct horse battery staple"
+SETTINGS = """
+site: {name: hub, url: "http://127.0.0.1/"}
+database: {url: "sqlite:///jupytercloud.sqlite"}
+"""
 
 
 async def submit(browser: Browser, password: str) -> httpx.Response:
     page = await browser.get("oidc/break-glass")
     xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
     assert xsrf, page.text
-    form = {"_xsrf": xsrf[1], "password": password}
+    form = {"_xsrf": xsrf[1], "password": password, "reason": "the provider is away\x1b[2J"}
     return await browser.http.post(f"{browser.base}oidc/break-glass", data=form)
 
 
@@ -56,6 +62,22 @@ async def test_it_opens_only_while_the_provider_is_away(tmp_path: Path, caplog: 
             assert await browser.user() is None, "after an hour it ends"
             statuses = [(await submit(browser, "wrong")).status_code for _ in range(4)]
             assert statuses == [403, 403, 403, 429]
+        recorded = await (await hub.authenticator.guest_store()).emergencies()
+        assert [row.outcome.partition(": ")[2] or "accepted" for row in reversed(recorded)] == [
+            "wrong password",
+            "accepted",
+            *["wrong password"] * 3,
+            "too many tries",
+        ]
+        assert {row.username for row in recorded} == {"admin"}
+        assert {row.reason for row in recorded} == {"the provider is away [2J"}, "no control characters in a list"
+        assert len({row.address for row in recorded}) == 1
+        assert "127.0.0.1" not in recorded[0].address
+        path = tmp_path / "jupytercloud.yaml"
+        path.write_text(SETTINGS)
+        given = ["emergency-logins", "--config", str(path), "--json"]
+        listed = await asyncio.to_thread(CliRunner().invoke, command, given)
+        assert [row["outcome"] for row in json.loads(listed.output)] == [row.outcome for row in recorded]
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
     assert sum("Emergency login from 127.0.0.1" in line for line in lines) == 6
 

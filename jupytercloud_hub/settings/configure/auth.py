@@ -49,6 +49,12 @@ def configure_auth(config: Any, settings: Settings, services: Services) -> None:
     renater.mfa_for_admins = auth.mfa.admins
     renater.mfa_group = auth.mfa.group
     renater.mfa_max_age = auth.mfa.max_age.total_seconds()
+    renater.guests = auth.guests is not None
+    if auth.guests is not None:
+        renater.guest_idps = list(auth.guests.idps)
+        renater.guest_group = auth.guests.group
+    renater.leavers_export = auth.leavers.export.total_seconds()
+    renater.leavers_files = auth.leavers.files.dump() if auth.leavers.files else ""
     renater.auth_refresh_age = round(auth.refresh_every.total_seconds())
     renater.unverified_grace = auth.unverified_grace.total_seconds()
     renater.recheck_interval = auth.refresh_every.total_seconds()
