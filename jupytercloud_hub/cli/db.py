@@ -75,7 +75,12 @@ def current(config: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def check(config: Path, as_json: bool) -> None:
-    """Like current, with exit code 1 unless all tables are at the newest version."""
+    """Like current, with exit code 1 unless all tables are at the newest version.
+
+    \b
+    Example:
+      jupytercloud db check --config jupytercloud.yaml
+    """
     rows = _states(load_or_fail(config))
     if as_json:
         print_json([{"part": part, "database": url, "state": state} for part, url, state in rows])
