@@ -72,10 +72,15 @@ def _page_language(context: Context) -> Language:
 
 
 class HubLanguageHandler(BaseHandler):
-    """``/hub/jupytercloud/language``: keeps the language that a person chose on one of the hub's pages."""
+    """``/hub/jupytercloud/language``: keeps the language that a person chose on one of the hub's pages.
+
+    Another site can make a browser post here, since the XSRF check is off. All that it gets by it: the pages change to
+    the other of two languages, and the browser lands on a page below ``/hub/``, as by any link. Nobody needs to be
+    logged in, nothing of the session decides anything here, and one cookie with one of two values is all that is written.
+    """
 
     def check_xsrf_cookie(self) -> None:
-        """A language is nothing to forge, and the switch must work before anybody is logged in."""
+        """A language is nothing to forge, and the switch must work before JupyterHub has given an XSRF cookie."""
 
     def post(self) -> None:
         """Set the cookie and go back."""
