@@ -76,7 +76,7 @@ class HubLanguageHandler(BaseHandler):
 
     Another site can make a browser post here, since the XSRF check is off. All that it gets by it: the pages change to
     the other of two languages, and the browser lands on a page below ``/hub/``, as by any link. Nobody needs to be
-    logged in, nothing of the session decides anything here, and one cookie with one of two values is all that is written.
+    logged in, nothing of the session decides anything here, and one cookie with one of two values is all it writes.
     """
 
     def check_xsrf_cookie(self) -> None:
