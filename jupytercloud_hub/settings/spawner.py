@@ -83,6 +83,30 @@ class LocalSettings(Model):
     """Whether servers end with the hub. Without it they go on when the hub restarts, and are taken over."""
 
 
+class MadeHome(Model):
+    """Where the hub sees people's homes, for it to make those that are missing."""
+
+    path: str = Field(pattern="^/")
+    """The person's folder as the hub sees it: ``/mnt/homes/{user}``, with the same places as what is mounted."""
+    uid: int = Field(default=1000, ge=0)
+    """Owner: the account that servers run as."""
+    gid: int = Field(default=100, ge=0)
+    """Group; 0 on OpenShift, where the uid is any."""
+    mode: str = Field(default="0700", pattern="^0[0-7]{3,4}$")
+    """Rights, octal; ``"0770"`` on OpenShift."""
+
+    @field_validator("path")
+    @classmethod
+    def _names_the_person(cls, value: str) -> str:
+        try:
+            folders = {value.format(hub="", user=name, username=name, safe_username=name) for name in ("a", "b")}
+        except (KeyError, IndexError, ValueError):
+            raise ValueError(Text("only {{hub}}, {{user}}, {{username}} and {{safe_username}} fit here")) from None
+        if len(folders) == 1:
+            raise ValueError(Text("{{user}} is needed in the path: people would share one home"))
+        return value
+
+
 class SwarmHome(Model):
     """What is mounted as a person's home. ``{hub}`` and ``{user}`` stand for slugs of the site and the person."""
 
@@ -96,6 +120,8 @@ class SwarmHome(Model):
     """Driver of the volume."""
     options: dict[str, str] = Field(default_factory=dict)
     """Options of the driver; for NFS: ``{type: nfs, o: "addr=nfs.example.fr,rw", device: ":/homes/{user}"}``."""
+    made: MadeHome | None = None
+    """Where the hub sees the same folders, to make those that are missing; without it somebody else makes them."""
 
     @field_validator("source", "options")
     @classmethod
@@ -146,6 +172,8 @@ class KubernetesHome(Model):
     """Storage class of claims of her own; the cluster's default where it is missing."""
     capacity: Bytes = Field(default=10 * 1024**3)
     """Size of claims of her own."""
+    made: MadeHome | None = None
+    """Where the hub sees the folders of the shared claim, to make those that are missing with the right owner."""
 
     @model_validator(mode="after")
     def _folders_differ(self) -> Self:

@@ -11,6 +11,7 @@ import asyncio
 import json
 from contextlib import suppress
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from kubernetes_asyncio.client import V1DeleteOptions
 from kubernetes_asyncio.client.rest import ApiException
@@ -22,13 +23,14 @@ from ..profiles.resolve import Resolved
 from ..profiles.resources import Capabilities, ProfileResources
 from . import kubernetes_objects as objects
 from .base import ProfileMixin
+from .homes_made import MadeHomesMixin
 from .refusal import StartRefused
 
 LOG_LINES = 12
 LOOK_SECONDS = 0.5
 
 
-class ProfileKubernetesSpawner(ProfileMixin, KubeSpawner):
+class ProfileKubernetesSpawner(MadeHomesMixin, ProfileMixin, KubeSpawner):
     """Profiles on Kubernetes. Sets nothing that OpenShift's restricted-v2 refuses, unless a profile asks for it."""
 
     backend: ClassVar[str] = "kubernetes"
@@ -105,6 +107,10 @@ class ProfileKubernetesSpawner(ProfileMixin, KubeSpawner):
             images=True,
             site=self.site or None,
         )
+
+    def home_names(self) -> dict[str, str]:
+        """Return what stands for ``{places}`` in a home's name; ``{safe_username}`` as KubeSpawner writes it."""
+        return {**super().home_names(), "safe_username": str(self._expand_user_properties("{safe_username}"))}
 
     # -- from the profile to this start -----------------------------------------------------------------------------
 
@@ -201,6 +207,24 @@ class ProfileKubernetesSpawner(ProfileMixin, KubeSpawner):
             if loop.time() > deadline:
                 raise self._failed_start(last.text, last.engine, reason="timeout")
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def until_it_answers(self, where: Any) -> None:
+        """Wait until the server listens, as long as its pod runs: one that ends meanwhile tells why, at once."""
+        address = urlsplit(where if isinstance(where, str) else f"http://{where[0]}:{where[1]}")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.http_timeout
+        while loop.time() < deadline:
+            failure = objects.failure_of(self._pod)
+            if failure is not None:
+                raise self._failed_start(failure.text, await self._last_words(failure.engine))
+            try:
+                async with asyncio.timeout(2):
+                    _, writer = await asyncio.open_connection(address.hostname, address.port)
+            except (OSError, TimeoutError):
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                writer.close()
+                return
 
     def _events_of_the_pod(self) -> list[dict[str, Any]]:
         """Return the events of this very pod: one of the same name may have been there a moment ago."""

@@ -24,6 +24,7 @@ from ..profiles.resolve import Resolved
 from ..profiles.resources import Capabilities, ProfileResources
 from . import swarm_objects as objects
 from .base import ProfileMixin
+from .homes_made import MadeHomesMixin
 from .refusal import StartRefused
 from .swarm_board import SERVICE_LABEL, Board
 from .swarm_tasks import Phase, TaskView, judge
@@ -34,7 +35,7 @@ HOME_LABELS = ("app.kubernetes.io/managed-by", "jupytercloud.hub/hub", "jupyterc
 ENGINE_DOWN = (RequestException, DockerException)
 
 
-class ProfileSwarmSpawner(ProfileMixin, SwarmSpawner):
+class ProfileSwarmSpawner(MadeHomesMixin, ProfileMixin, SwarmSpawner):
     """Profiles on Docker Swarm. The hub speaks to a manager (``DOCKER_HOST``, or the local socket)."""
 
     backend: ClassVar[str] = "swarm"
@@ -169,13 +170,15 @@ class ProfileSwarmSpawner(ProfileMixin, SwarmSpawner):
     def _wanted(self) -> ProfileResources:
         return self._resolved.resources if self._resolved else ProfileResources()
 
+    def home_names(self) -> dict[str, str]:
+        """Return what stands for ``{places}`` in a home's name; ``{username}`` as SwarmSpawner writes it."""
+        return {**super().home_names(), "username": self.escaped_name}
+
     @property
     def mounts(self) -> list[Any]:
         """Home, the profile's volumes and /dev/shm, as the API takes them."""
-        names = {"hub": self.labels()["jupytercloud.hub/hub"], "user": self.labels()["jupytercloud.hub/user"]}
-        names["username"] = self.escaped_name
         whose = {key: self.labels()[key] for key in HOME_LABELS}
-        mounts = [objects.home_mount(self.home, names, whose)] if self.home else []
+        mounts = [objects.home_mount(self.home, self.home_names(), whose)] if self.home else []
         if self.profile:
             mounts += [objects.mount_of(volume) for volume in self.profile.volumes]
         if self._wanted.shm:

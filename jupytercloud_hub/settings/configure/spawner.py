@@ -69,7 +69,9 @@ def _swarm(swarm: Any, spawner: SpawnerSettings, section: SwarmSettings) -> None
     swarm.network_name = section.network
     swarm.reach = section.reach
     swarm.threads = section.threads
-    swarm.home = section.home.model_dump(exclude_none=True)
+    swarm.home = section.home.model_dump(exclude_none=True, exclude={"made"})
+    if section.home.made:
+        swarm.made_home = section.home.made.model_dump()
     swarm.node_classes = {name: list(kind.swarm) for name, kind in spawner.node_classes.items()}
     swarm.gpu_resources = {
         name: {"resource": gpu.swarm.resource, "constraints": list(gpu.swarm.constraints)}
@@ -82,6 +84,8 @@ def _kubernetes(kubernetes: Any, spawner: SpawnerSettings) -> None:
     if section.namespace:
         kubernetes.namespace = section.namespace
     kubernetes.home = section.home.model_dump(include={"target", "claim", "sub_path"}, exclude_none=True)
+    if section.home.made:
+        kubernetes.made_home = section.home.made.model_dump()
     if section.home.storage_class:
         kubernetes.storage_class = section.home.storage_class
     kubernetes.storage_capacity = str(section.home.capacity)
