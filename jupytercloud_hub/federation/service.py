@@ -139,10 +139,14 @@ class FederationService(Service):
 
     def application(self) -> Application:
         """The service's application, whose logins may begin at one replica and end at another."""
+        from .go import GoHandler
+
         application = super().application()
         login = self.context.hub_auth(SharedHubOAuth)
         login.sealing = LoginState(self.context.cookie_secret, login.oauth_state_max_age)
         application.settings["hub_auth"] = login
+        rules = application.wildcard_router.rules
+        rules.sort(key=lambda rule: rule.target is not GoHandler)  # links first: nearly all requests are links
         return application
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
