@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +28,9 @@ from .tables import CLOSED, DROPPED, PLACE, RUNNING, Interval
 
 log = logging.getLogger("jupytercloud.quotas")
 
+RETURN = timedelta(minutes=2)
+"""How long after its start a hub may find a server dead that died while it was away: it looks at each when it starts,
+and again every half minute (`Spawner.poll_interval`)."""
 UNKNOWN_PROFILE = "unknown"
 
 
@@ -53,7 +56,10 @@ class Look:
 
 
 class Collector:
-    """Looks at one hub; ``hub_back`` is when the hub's process began, or the latest that it can have been."""
+    """Looks at one hub; ``hub_back`` is when the hub's process began, or the latest that it can have been.
+
+    ``began`` tells it exactly; it is asked when the hub answers for the first time, and again each time it is back.
+    """
 
     def __init__(
         self,
@@ -63,6 +69,7 @@ class Collector:
         metrics: Metrics,
         now: Callable[[], Awaitable[datetime]],
         hub_back: datetime,
+        began: Callable[[], Awaitable[datetime | None]] | None = None,
     ) -> None:
         if settings.quotas is None:
             raise ValueError("these settings have no quotas")
@@ -73,6 +80,8 @@ class Collector:
         self._metrics = metrics
         self._now = now
         self._hub_back = hub_back
+        self._began = began
+        self._sure = False
         self.people: dict[str, Person] = {}
         """Owners of what runs, as the hub described them at the last look."""
 
@@ -82,8 +91,11 @@ class Collector:
         try:
             seen = await self._read()
         except HubApiError:
-            self._hub_back = as_of
+            self._hub_back, self._sure = as_of, False
             raise
+        if self._began is not None and not self._sure:
+            self._hub_back = await self._began() or self._hub_back
+            self._sure = True
         self.people = {each.person.username: each.person for each in seen.values()}
         async with self._ledger.writing() as session:
             present = await self._ledger.open_ones(session)
@@ -151,7 +163,7 @@ class Collector:
             if _moment(server.get("started")) == started_of(interval) and not server.get("stopped"):
                 continue  # it was between two pages of the list
             stopped = _moment(server.get("last_activity")) if server.get("stopped") else None
-            if interval.started_us < latest[interval.user, interval.server]:
+            if interval.id < latest[interval.user, interval.server]:
                 stopped = None  # what the hub remembers is the end of a later start
             ends.append((interval.id, self._end(counted, stopped, as_of)))
         return ends
@@ -159,11 +171,13 @@ class Collector:
     def _end(self, counted: datetime, stopped: datetime | None, as_of: datetime) -> datetime:
         """Return the end of an interval: the hub's `last_activity` of a stopped server is when it stopped it.
 
-        Except where the hub was away since the server was last counted: at its return it stops what it finds
-        dead, and nobody knows since when. Nothing is counted then that was not seen. It keeps the latest stop only:
+        Except where the hub was away since the server was last counted: at its return (`RETURN`) it stops what it
+        finds dead, and nobody knows since when. Nothing is counted then that was not seen. What it stops later it
+        had found alive, and it is counted to its end. It keeps the latest stop only:
         of a server that was stopped, started and stopped while this service was away there is one interval.
         """
-        if stopped is None or stopped < counted or counted < self._hub_back:
+        back = moment_of(seconds_of(self._hub_back))  # cut as `counted` is: the hub's first start is not before it
+        if stopped is None or stopped < counted or (counted < back and stopped < back + RETURN):
             return counted
         return min(stopped, as_of)
 

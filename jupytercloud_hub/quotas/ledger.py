@@ -231,9 +231,12 @@ class Ledger:
         return list((await session.execute(query.order_by(Interval.id))).scalars())
 
     async def latest_starts(self, users: Sequence[str]) -> dict[tuple[str, str], int]:
-        """Return when each server of some people started last, in microseconds: (user, server) → started."""
+        """Return the id of the last start of each server of some people: (user, server) → interval.
+
+        The last that was heard of, not the one with the latest date: a clock may have been set back meanwhile.
+        """
         query = (
-            select(Interval.user, Interval.server, func.max(Interval.started_us))
+            select(Interval.user, Interval.server, func.max(Interval.id))
             .where(Interval.hub == self.hub, Interval.user.in_(users))
             .group_by(Interval.user, Interval.server)
         )

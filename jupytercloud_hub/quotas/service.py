@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ..contracts.admission import Reserve, StartKey
@@ -20,6 +21,7 @@ from . import manage_pages, pages
 from .admission import Admission
 from .clock import Clock, parent_began
 from .collector import Collector
+from .hub_age import hub_began
 from .ledger import Ledger, Prices
 from .letters import Letters
 from .metrics import Metrics
@@ -75,7 +77,13 @@ class QuotasService(Service):
         self._hub = HubApi(self.context.api_url, self.context.api_token)
         self.clock = Clock(self.ledger, self.now)
         self.collector = Collector(
-            self.ledger, self._hub, self.settings, self.metrics, self.clock.now, self._hub_began()
+            self.ledger,
+            self._hub,
+            self.settings,
+            self.metrics,
+            self.clock.now,
+            parent_began(self.now()) if self.context.managed else self.now(),
+            None if self.context.managed else partial(hub_began, self._hub),
         )
         self.notices = Notices(self.ledger, self.reader, self._person)
         self.letters = self._open_letters()
@@ -189,9 +197,6 @@ class QuotasService(Service):
             log.warning("%s was not looked up: %s", username, error)
             return None
         return Person.from_hub_user(model) if model else None
-
-    def _hub_began(self) -> datetime:
-        return parent_began(self.now()) if self.context.managed else self.now()
 
     def _failed(self, error: str) -> None:
         self._last_error = error

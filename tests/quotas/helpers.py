@@ -69,6 +69,8 @@ class FakeHub:
         self.calls: list[str] = []
         self.before_page: Any = None
         self.page_size: int | None = None
+        self.began: datetime | None = None
+        """When its process began, for who may read its metrics; None: nobody may."""
 
     def api(self) -> HubApi:
         return HubApi("http://hub.invalid/hub/api", "token", transport=httpx.MockTransport(self._answer))
@@ -118,6 +120,11 @@ class FakeHub:
             raise httpx.ConnectError("the hub is away", request=request)
         path = request.url.path.removeprefix("/hub/api/")
         self.calls.append(path)
+        if path == "metrics":
+            if self.began is None:
+                return httpx.Response(403, json={"message": "no scope"})
+            text = f"# HELP x y\nprocess_start_time_seconds {self.began.timestamp():.2f}\nup 1.0\n"
+            return httpx.Response(200, text=text)
         if path == "users":
             active = [
                 model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from jupytercloud_hub.hubapi import HubApiError, client
 from jupytercloud_hub.quotas.admission import Admission
 from jupytercloud_hub.quotas.clock import Clock, parent_began
 from jupytercloud_hub.quotas.collector import Collector
+from jupytercloud_hub.quotas.hub_age import hub_began
 from jupytercloud_hub.quotas.ledger import Ledger
 from jupytercloud_hub.quotas.metrics import Metrics
 from jupytercloud_hub.quotas.notices import Notices
@@ -42,11 +44,14 @@ class World:
         self.notices = Notices(ledger, reader, lambda name: self.collector.people.get(name))
         self.restart()
 
-    def restart(self, hub_back: datetime = T0) -> None:
+    def restart(self, hub_back: datetime = T0, *, managed: bool = True) -> None:
+        """Begin anew; a service that the hub does not start itself asks the hub for its age."""
         self.api = self.hub.api()
         self.clock = Clock(self.ledger, lambda: self.now, lambda: self.passed, "boot")
         metrics = Metrics(CollectorRegistry())
-        self.collector = Collector(self.ledger, self.api, self.settings, metrics, self.clock.now, hub_back)
+        began = None if managed else partial(hub_began, self.api)
+        known = hub_back if managed else self.now
+        self.collector = Collector(self.ledger, self.api, self.settings, metrics, self.clock.now, known, began)
 
     @property
     def passed(self) -> float:
@@ -141,6 +146,44 @@ async def test_a_service_that_was_away_while_a_server_stopped_learns_when_from_t
     assert (await sums(world.ledger))["seconds"] == 3600
 
 
+@pytest.mark.parametrize(
+    ("told", "hub_began", "counted"),
+    [(True, T0, 3600), (True, T0 + minutes(90), 60), (False, T0, 60)],
+    ids=["the hub ran all the time", "the hub was started in between", "the hub does not tell"],
+)
+async def test_a_service_that_the_hub_did_not_start_asks_it_for_its_age(
+    world: World, told: bool, hub_began: datetime, counted: int
+):
+    world.hub.start()
+    await world.look(1)
+    world.now = T0 + minutes(120)
+    world.hub.stop("anna", T0 + minutes(60))
+    world.hub.began = hub_began if told else None
+    world.restart(managed=False)
+    await world.look()
+    assert (await sums(world.ledger))["seconds"] == counted
+    assert world.hub.calls.count("metrics") == 1
+    await world.look(1)
+    assert world.hub.calls.count("metrics") == 1  # asked again only when the hub was away
+
+
+async def test_what_stopped_while_a_running_hub_was_out_of_reach_is_counted_to_its_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(client, "RETRIES", 0)
+    world.hub.began = T0
+    world.restart(managed=False)
+    world.hub.start()
+    await world.look(1)
+    world.hub.away = True
+    with pytest.raises(HubApiError):
+        await world.look(1)
+    world.hub.stop("anna", T0 + minutes(10))
+    world.hub.away = False
+    await world.look(20)
+    assert (await sums(world.ledger))["seconds"] == 600
+
+
 async def test_what_died_while_the_hub_was_down_is_counted_to_the_last_heartbeat_only(world: World):
     world.hub.start()
     await world.look(1)
@@ -149,6 +192,16 @@ async def test_what_died_while_the_hub_was_down_is_counted_to_the_last_heartbeat
     world.restart(hub_back=world.now)
     await world.look(0.5)
     assert (await sums(world.ledger))["seconds"] == 60
+
+
+async def test_what_outlived_the_hub_and_stopped_later_is_counted_to_its_end(world: World):
+    world.hub.start()
+    await world.look(1)
+    world.now = T0 + minutes(120)
+    world.hub.stop("anna", T0 + minutes(100))
+    world.restart(hub_back=T0 + minutes(90))
+    await world.look()
+    assert (await sums(world.ledger))["seconds"] == 6000
 
 
 async def test_a_server_that_outlived_hub_and_service_is_one_interval(world: World):

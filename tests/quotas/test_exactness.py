@@ -21,9 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from jupytercloud_hub.contracts.admission import Confirm, Release, Reserve
 from jupytercloud_hub.contracts.person import Person
 from jupytercloud_hub.hubapi import HubApiError, client
+from jupytercloud_hub.quotas.collector import RETURN
 from jupytercloud_hub.quotas.ledger import Ledger, microseconds_of
 from jupytercloud_hub.quotas.rebuild import rebuild
-from jupytercloud_hub.quotas.tables import CLOSED, DROPPED
+from jupytercloud_hub.quotas.tables import CLOSED, DROPPED, RUNNING
 from jupytercloud_hub.web.errors import PublicError
 from tests.support.postgresql import Postgresql
 
@@ -52,6 +53,10 @@ class Server:
     """When the ledger last had reason to count it."""
     told: bool = False
     """Whether its end is known to somebody who will be asked: the release arrived, or the hub remembers."""
+    remembered: bool = False
+    """The hub knows its end, and tells it at the next look: until it is killed, or the server starts anew."""
+    settled: bool = False
+    """A look came while the hub remembered: the ledger has no excuse."""
     gap: float = 0.0
     """Seconds of crashes around its end, in which nobody looked."""
 
@@ -77,7 +82,7 @@ class Simulation:
         self.hub_back: float | None = None
         self.hub_began = T0
         self.last_look = 0.0
-        self.down_since = 0.0
+        self.down_since = self.hub_returned = 0.0
         self.statements: int | None = None
         event.listen(self.ledger.database.engine.sync_engine, "before_cursor_execute", self._statement)
 
@@ -147,6 +152,8 @@ class Simulation:
         person = Person(username=name, groups=(f"group-{int(name[-2:]) % 5}",), home_organization="univ.example")
         message = reserve(person, started=self.wall(), cpu=1, gpu=int(name.endswith("7")))
         server = Server(message, self.now, seen=self.now)
+        for earlier in self.unsettled():
+            earlier.remembered = earlier.remembered and earlier.start.key.user != name
         self.servers.append(server)
         self.running[name] = server
         self._hub_has(server, "spawn")
@@ -179,12 +186,18 @@ class Simulation:
         server.gap = self.now - self.last_look
         self.hub.stop(name, self.wall())
         known = server.seen > server.began or await self.is_known(server)
+        since_return = server.seen >= self.hub_returned or self.now - self.hub_returned >= RETURN.total_seconds() + 2
+        server.remembered = since_return and await self.is_known(server, running=True)
         server.told = await self.send(release(server.start, ran=True)) and known
 
-    async def is_known(self, server: Server) -> bool:
-        """Return whether the ledger has heard of a start at all."""
+    def unsettled(self) -> list[Server]:
+        return [server for server in self.servers if server.remembered and not server.settled]
+
+    async def is_known(self, server: Server, *, running: bool = False) -> bool:
+        """Return whether the ledger has heard of a start at all; ``running``: that it became a running server."""
         async with self.ledger.database.session() as session:
-            return await self.ledger.find(session, server.start.key) is not None
+            found = await self.ledger.find(session, server.start.key)
+            return found is not None and (found.state == RUNNING or not running)
 
     async def replay(self) -> None:
         if self.delivered and self.up:
@@ -210,6 +223,8 @@ class Simulation:
             self.last_look = self.now
             for server in there:
                 server.seen = self.now
+            for server in self.unsettled():
+                server.settled = True
         if self.chance.random() < 0.1:
             other = World(self.ledger, self.hub)  # a second collector, by mistake
             other.now, other.step = self.wall(), self.world.step
@@ -220,6 +235,8 @@ class Simulation:
 
     def crash_hub(self) -> None:
         self.tell("hub killed")
+        for server in self.unsettled():
+            server.remembered = False
         self.hub.away = True
         self.down_since = self.now
         self.hub_back = self.now + self.chance.uniform(5, 400)
@@ -233,13 +250,17 @@ class Simulation:
                     server.gap = server.ended - self.last_look
                     self.hub.stop(name, self.wall())
             self.hub.away, self.hub_back, self.service_back = False, None, None
+            self.hub_returned = self.now
             self.hub_began = self.wall()
             self.world.now = self.wall()
             self.world.restart(hub_back=self.hub_began)
         elif self.hub_back is None and self.service_back is not None and self.now >= self.service_back:
             self.service_back = None
             self.world.now = self.wall()
-            self.world.restart(hub_back=self.hub_began)
+            managed = self.chance.random() < 0.5
+            self.hub.began = self.hub_began
+            self.tell("started by the hub" if managed else "asks the hub for its age")
+            self.world.restart(hub_back=self.hub_began, managed=managed)
 
     async def set_clock(self) -> None:
         if self.up:
@@ -345,6 +366,12 @@ async def test_the_ledger_is_what_truly_ran(
             lost += true - seconds
             # nothing is lost but what came after the last look, and only where nobody could tell the end
             assert not server.told, server
+            assert not server.settled, (
+                told,
+                seconds,
+                true,
+                simulation.counts,
+            )  # what stopped while the service was away is reconciled, to the second
             assert true - seconds <= server.ended - server.seen + ROUNDING, server
             over.append(server)
     assert kept == {}, "intervals of servers that never were"
@@ -356,3 +383,5 @@ async def test_the_ledger_is_what_truly_ran(
     print(f"\n{len(simulation.servers)} starts, {true / 3600:.1f} h; lost {lost / 3600:.2f} h in {len(over)} of them")
     print(simulation.counts)
     assert simulation.counts["killed in a statement"] >= 5
+    assert simulation.counts["asks the hub for its age"] >= 5
+    assert sum(server.settled and not server.told for server in simulation.servers) >= 20

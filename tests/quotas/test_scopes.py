@@ -9,10 +9,11 @@ from prometheus_client import CollectorRegistry
 
 from jupytercloud_hub.hubapi import HubApi, HubApiError
 from jupytercloud_hub.quotas.collector import Collector
+from jupytercloud_hub.quotas.hub_age import hub_began
 from jupytercloud_hub.quotas.metrics import Metrics
 from jupytercloud_hub.quotas.service import open_ledger
 from jupytercloud_hub.settings import load
-from jupytercloud_hub.settings.configure.quotas import SCOPES
+from jupytercloud_hub.settings.configure.quotas import EXTERNAL_SCOPES, SCOPES
 from jupytercloud_hub.storage import Database
 
 from .helpers import intervals
@@ -49,6 +50,7 @@ async def seen_with(hub: QuotaHub, name: str, database: Database) -> str:
 async def test_each_scope_of_the_quota_service_is_needed_and_none_lacks(tmp_path: Path) -> None:
     roles = {f"without-{number}": [other for other in SCOPES if other != scope] for number, scope in enumerate(SCOPES)}
     roles["whole"] = list(SCOPES)
+    roles["external"] = [*SCOPES, *EXTERNAL_SCOPES]
     async with QuotaHub(tmp_path, {"heartbeat": "1 h"}, extra=EXTRA.format(roles=roles)) as hub:
         await hub.client.post(f"{hub.api}/users/anna")
         await hub.client.post(f"{hub.api}/groups/maths")
@@ -62,6 +64,14 @@ async def test_each_scope_of_the_quota_service_is_needed_and_none_lacks(tmp_path
             await database.upgrade()
             found[name] = await seen_with(hub, name, database)
             await database.close()
+        ages = {}
+        for name in ("whole", "external"):
+            async with HubApi(hub.api, "token-of-" + name.ljust(24, "x")) as api:
+                ages[name] = await hub_began(api)
+    assert ages["whole"] is None  # a service that the hub did not start needs EXTERNAL_SCOPES to know this
+    assert ages["external"] is not None
+    assert timedelta() < datetime.now(UTC) - ages["external"] < timedelta(minutes=30)
+    assert found.pop("external") == found["whole"]
     by_scope = {SCOPES[int(name.split("-")[1])]: what for name, what in found.items() if name != "whole"}
     assert found["whole"] == "small, 1000, ['maths']"
     assert by_scope == {

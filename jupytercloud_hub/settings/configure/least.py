@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..model import Settings
-from . import culling, federation, quotas
-from .names import AGENT, CULLER, FEDERATION, QUOTAS, ServiceName, services
+from . import culling, event, federation, quotas
+from .names import AGENT, CULLER, EVENTS, FEDERATION, QUOTAS, ServiceName, services
 
 
 def least_scopes(settings: Settings) -> dict[ServiceName, frozenset[str]]:
@@ -13,6 +13,7 @@ def least_scopes(settings: Settings) -> dict[ServiceName, frozenset[str]]:
         FEDERATION: tuple(federation.SERVICE_SCOPES),
         AGENT: tuple(federation.AGENT_SCOPES),
         CULLER: culling.scopes(settings),
-        QUOTAS: tuple(quotas.SCOPES),
+        QUOTAS: quotas.scopes(settings),
+        EVENTS: tuple(event.SCOPES),
     }
     return {name: frozenset(wanted[name]) for name in services(settings)}
