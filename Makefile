@@ -78,7 +78,8 @@ screenshots: $(READY)
 	@JUPYTERCLOUD_SCREENSHOTS=docs/images $(BIN)/python -m pytest -m browser tests/browser
 
 docs: $(READY)
-	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	DOCS_LANGUAGE=fr $(BIN)/sphinx-build -q -W --keep-going -d docs/_build/doctrees-fr -b html docs docs/_build/html/fr
 
 clean:
 	rm -rf .venv* .cache demo-state docs/_build

@@ -1,5 +1,6 @@
 """Sphinx configuration; the reference pages are generated from the code."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,4 +15,10 @@ extensions = ["myst_parser", "generated"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 html_theme = "furo"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "locale"]
+
+# The pages in French: docs/locale/fr/LC_MESSAGES/<page>.po; what has no French text yet stands in English.
+language = os.environ.get("DOCS_LANGUAGE", "en")
+locale_dirs = ["locale"]
+gettext_compact = False
+gettext_uuid = False
