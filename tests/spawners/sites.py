@@ -148,10 +148,18 @@ class Site:
 
         return until(ready)
 
-    def stop(self, *names: str) -> None:
+    def stop(self, *names: str, patiently: bool = False) -> None:
+        """Stop servers and wait until they are gone; ``patiently``: as long as the engine takes by itself."""
         with ThreadPoolExecutor(20) as pool:
-            list(pool.map(lambda name: self.client.delete(f"users/{name}/server"), names))
+            stops = [pool.submit(self.client.delete, f"users/{name}/server") for name in names]
+            if not patiently:
+                self.hurry(names)
+            for stopped in stops:
+                stopped.result()
         until(lambda: not self.servers().keys() & set(names))
+
+    def hurry(self, names: Sequence[str]) -> None:
+        """Help an engine that takes long to end what it was told to end."""
 
     def failure(self, name: str, profile: str) -> str:
         """Start something that fails and return what the person is told."""

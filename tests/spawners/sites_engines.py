@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from tests.support.engines_kubernetes import Kubernetes
 from tests.support.engines_swarm import Swarm
 
 from .catalogue import SHARED
-from .sites import PEOPLE, Site, running
+from .sites import Site, running, until
 
 
 class SwarmSite(Site):
@@ -56,6 +56,26 @@ class KubernetesSite(Site):
         (found,) = self.pods(**{"jupytercloud.hub/user": name})
         return found
 
+    def hurry(self, names: Sequence[str]) -> None:
+        # a kubelet of 1.20 looks every ten seconds, sometimes only after a minute, whether an ended pod may go
+        def asked_to_go() -> list[str]:
+            return [
+                pod["metadata"]["name"]
+                for pod in self.pods()
+                if pod["metadata"]["labels"]["jupytercloud.hub/user"] in names
+                and "deletionTimestamp" in pod["metadata"]
+            ]
+
+        left = self.held().keys() & set(names)
+        if not left:
+            return
+        pods = until(lambda: len(found := asked_to_go()) >= len(left) and found, 30)
+        self.cluster.kubectl(
+            *("delete", "pod", *pods, "-n", self.namespace),
+            *("--grace-period=0", "--force", "--ignore-not-found", "--wait=false"),
+            check=False,
+        )
+
     def held(self) -> dict[str, str]:
         return {pod["metadata"]["labels"]["jupytercloud.hub/user"]: pod["metadata"]["uid"] for pod in self.pods()}
 
@@ -75,26 +95,24 @@ class KubernetesSite(Site):
         return {"KUBECONFIG": str(self.cluster.account(self.namespace, self.hub.folder, rules, name="images"))}
 
 
-def shared_folders(group: str, site: str) -> None:
-    """Make the homes and the shared data on a group's shared folder, as a site's administrator does."""
+def shared_folders(group: str, site: str) -> dict[str, Any]:
+    """Make the shared data and the folder of homes as an administrator does; return how the hub makes each home."""
     shared = RUN / group / "shared"
-    for name in PEOPLE:
-        home = shared / site / "homes" / name
-        home.mkdir(parents=True)
-        home.chmod(0o777)
+    (shared / site / "homes").mkdir(parents=True)
     (shared / "data").mkdir(exist_ok=True)
     (shared / "data" / "read-me").write_text("shared")
+    return {"path": f"{shared}/{site}/homes/{{user}}", "uid": 1000, "gid": 0, "mode": "0770"}
 
 
 @pytest.fixture(scope="session")
 def swarm_site(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwarmSite]:
     swarm.need_own("a folder that the nodes and this machine share")
-    home = {"type": "bind", "source": f"{SHARED}/swarm-{os.getpid()}/homes/{{user}}"}
+    name = f"swarm-{os.getpid()}"
+    home = {"type": "bind", "source": f"{SHARED}/{name}/homes/{{user}}", "made": shared_folders("swarm", name)}
     section = {"swarm": {"reach": "host-port", "home": home}}
     folder = tmp_path_factory.mktemp("swarm")
     site = SwarmSite(folder, section, swarm.gateway())
     site.swarm, site.environment = swarm, {"DOCKER_HOST": swarm.host}
-    shared_folders("swarm", site.name)
     try:
         with running(site):
             yield site
@@ -107,18 +125,20 @@ def swarm_site(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def kubernetes_site(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesSite]:
     kubernetes.need_own("a hub on this machine that pods reach")
     folder = tmp_path_factory.mktemp("kubernetes")
+    name = f"kubernetes-{os.getpid()}"
+    made = shared_folders("kubernetes", name)
+    made["path"] = made["path"].replace("{user}", "{safe_username}")
     with kubernetes.namespace() as namespace:
         section = {
             "kubernetes": {
                 "namespace": namespace,
-                "home": {"claim": "homes", "sub_path": "homes/{safe_username}"},
+                "home": {"claim": "homes", "sub_path": "homes/{safe_username}", "made": made},
                 "home_moves": True,
             }
         }
         site = KubernetesSite(folder, section, kubernetes.gateway())
         site.cluster, site.namespace = kubernetes, namespace
         site.environment = {"KUBECONFIG": str(kubernetes.account(namespace, folder))}
-        shared_folders("kubernetes", site.name)
         volume = f"homes-{namespace}"
         common = {"accessModes": ["ReadWriteMany"], "storageClassName": namespace}
         kubernetes.apply(

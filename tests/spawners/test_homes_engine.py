@@ -153,6 +153,6 @@ def test_claims_are_listed_and_deleted_by_hand_and_not_while_a_pod_has_one(
     assert listed["used"] is not None, "when the hub saw anna last"
     assert site.operate(0, "homes", "list", "--inactive", "1 d") == []
     site.command(1, "homes", "delete", "anna", "--yes")
-    site.cluster.kubectl("delete", "pod", "uses-it", "-n", site.namespace)
+    site.cluster.kubectl("delete", "pod", "uses-it", "-n", site.namespace, "--grace-period=0", "--force")
     site.command(0, "homes", "delete", "anna", "--yes")
     until(lambda: site.operate(0, "homes", "list") == [])

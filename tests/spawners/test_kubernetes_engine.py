@@ -43,18 +43,18 @@ def test_kernel_runs_with_an_arbitrary_uid_of_gid_0_a_read_only_root_and_no_capa
     kubernetes_site: KubernetesSite,
 ) -> None:
     site = kubernetes_site
-    site.run("cleo", "strict")
-    (container,) = site.pod("cleo")["spec"]["containers"]
+    site.run("ben", "strict")
+    (container,) = site.pod("ben")["spec"]["containers"]
     context: dict[str, Any] = container["securityContext"]
     assert (context["runAsUser"], context["runAsGroup"]) == (STRICT_UID, 0)
     assert context["readOnlyRootFilesystem"]
-    status = site.inside("cleo", "cat /proc/self/status")
+    status = site.inside("ben", "cat /proc/self/status")
     sets = [line.split()[1] for line in status.splitlines() if line.startswith(("CapPrm", "CapEff", "CapBnd"))]
     assert {int(found, 16) for found in sets} == {0}
     assert "NoNewPrivs:\t1" in status
-    assert "Read-only file system" in site.inside("cleo", "touch /opt/mine")
-    assert f"42 {STRICT_UID} 0" in site.inside("cleo", f"cd && python3 - <<'END'\n{KERNEL}\nEND\n")
-    site.stop("cleo")
+    assert "Read-only file system" in site.inside("ben", "touch /opt/mine")
+    assert f"42 {STRICT_UID} 0" in site.inside("ben", f"cd && python3 - <<'END'\n{KERNEL}\nEND\n")
+    site.stop("ben")
 
 
 def test_quotas_refusal_is_a_clear_text_and_no_server_error(kubernetes_site: KubernetesSite) -> None:
@@ -78,7 +78,7 @@ def test_machine_that_does_not_answer_gives_the_server_up_where_the_home_can_mov
     site.inside("anna", "echo kept > kept.txt")
     try:
         site.cluster.silence("node2")
-        site.stop("anna")
+        site.stop("anna", patiently=True)
         assert site.held() == {}
         assert "does not answer: its pod is removed by force" in site.hub.words()
         site.run("anna", "first")
