@@ -73,9 +73,26 @@ def commands_page() -> str:
     return "\n".join(lines)
 
 
+def backends_page() -> str:
+    """Say what each backend gives of a profile."""
+    from jupytercloud_hub.profiles.features import TABLE
+
+    backends = list(next(iter(TABLE.values())))
+    lines = ["# What each backend gives of a profile", "", f"| | {' | '.join(backends)} |", "| --- " * 4 + "|"]
+    lines += [
+        f"| {feature} | {' | '.join(row[backend].value for backend in backends)} |" for feature, row in TABLE.items()
+    ]
+    lines += [
+        "",
+        "*not enforced*: it is there, but nothing holds anybody to it; *not given*: the profile's key is not used.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Write the pages before Sphinx reads them."""
     HERE.mkdir(exist_ok=True)
     (HERE / "settings.md").write_text(settings_page())
     (HERE / "cli.md").write_text(commands_page())
+    (HERE / "backends.md").write_text(backends_page())
     return {"parallel_read_safe": True}
