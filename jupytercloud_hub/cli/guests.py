@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from .common import USAGE, WRONG, config_option, fail, json_option, load_or_fail
 
 T = TypeVar("T")
 MAX_NOTE = 200  # characters
+LAST_SECOND = time(23, 59, 59)  # of the day that was named
 
 
 @click.command()
@@ -42,7 +43,7 @@ def invite(sponsor: str, until: datetime, groups: tuple[str, ...], note: str, co
     """
     settings = load_or_fail(config)
     rules = _rules(settings)
-    last = datetime.combine(until.date() + timedelta(days=1), datetime.min.time(), settings.site.zone).astimezone(UTC)
+    last = datetime.combine(until.date(), LAST_SECOND, settings.site.zone).astimezone(UTC)
     now = datetime.now(UTC)
     if last <= now:
         fail(Text("{day} has gone by", day=str(until.date())), USAGE)

@@ -150,5 +150,6 @@ async def test_while_the_provider_is_away_the_login_page_says_so(
             await page.goto(f"{world.url}oidc/break-glass")
             await look(page, "break-glass-fr")
             await page.fill("#password", "a long emergency password")
+            await page.fill("#reason", "le fournisseur ne répond pas")
             await page.keyboard.press("Enter")
             await page.wait_for_url("**/hub/admin")

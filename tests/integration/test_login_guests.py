@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -108,6 +109,8 @@ async def test_an_invitation_lets_in_one_person_once_until_its_day(world: World)
         (row,) = json.loads(await cli(world, "guests", "--json"))
         assert (row["state"], row["sponsor"], row["username"]) == ("guest", ALICE, user.name)
         assert row["note"] == "for Karim"
+        paris = datetime.fromisoformat(row["ends_at"]).astimezone(ZoneInfo("Europe/Paris"))
+        assert (paris.date(), paris.hour) == (UNTIL, 23), "to the end of the day that was named"
 
 
 async def test_a_guest_s_access_ends_on_the_day_whatever_she_has_open(world: World) -> None:

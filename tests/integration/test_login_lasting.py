@@ -227,15 +227,25 @@ async def test_all_of_it_again_after_a_restart_of_the_hub(world: World) -> None:
         async with world.hub() as hub, Browser(hub) as browser:
             await log_in(browser)
             jar = browser.http.cookies
+            token = await with_running_server(hub)
             sub = (await hub.users[ALICE].get_auth_state())["id_claims"]["sub"]
             used = world.logout_token("nobody")
             assert (await world.send_logout(used)).status_code == 200
         async with world.hub(auth_refresh_age=1) as hub, Browser(hub) as browser:
             browser.http.cookies = jar
             assert await browser.user(), "the session is still there, and its ended access token is renewed"
+            assert await with_token(hub, token) == 200
             assert (await world.send_logout(used)).status_code == 400, "a replay is seen after a restart"
             assert (await world.send_logout(world.logout_token(sub))).status_code == 200
             assert await browser.user() is None
+            assert await with_token(hub, token) == 403
+            await browser.get("login", stop="/spawn")
+            token = hub.users[ALICE].new_api_token()
+            assert await with_token(hub, token) == 200
+            await asyncio.sleep(1.1)
+            with world.without_affiliation():
+                assert await with_token(hub, token) == 403, "the affiliation went"
+                assert await browser.user() is None
 
 
 async def test_a_logout_at_the_provider_ends_every_browser_and_token_but_not_the_running_server(world: World) -> None:
