@@ -7,11 +7,14 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from jupytercloud_hub.cli.checks import spawner
 from jupytercloud_hub.profiles.catalogue import Profile, Volume
+from jupytercloud_hub.settings import load
 from jupytercloud_hub.spawners.base import slug
 from jupytercloud_hub.spawners.local_sweep import VARIABLE, LocalEngine
 from jupytercloud_hub.spawners.local_volumes import forget, look, place
@@ -107,3 +110,17 @@ async def test_servers_of_a_hub_are_found_and_ended_and_no_other_process() -> No
             for stream in (process.stdin, process.stdout):
                 assert stream
                 stream.close()
+
+
+async def test_check_says_all_that_this_backend_does_not_give(tmp_path: Path) -> None:
+    (tmp_path / "jupytercloud.yaml").write_text(
+        'site: {name: labo, url: "http://127.0.0.1:8000/", state: state}\n'
+        "spawner: {backend: local}\n"
+        "profiles:\n"
+        "  - {name: a, title: A, image: lab:1, volumes: [{source: corpus, target: /corpus}]}\n"
+        "  - {name: b, title: B, image: lab:1}\n"
+    )
+    settings = load(tmp_path / "jupytercloud.yaml")
+    found = [str(finding.what) for finding in await spawner.look(cast(Any, SimpleNamespace(settings=settings)))]
+    assert "on backend local, profile a, b: its image is not used: servers are processes" in found
+    assert "on backend local, profile a: /corpus is not there: this site has no volume corpus." in found
