@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time as time_
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -16,7 +20,9 @@ from ..contracts.text import Localized, Text
 from ..contracts.units import parse_bytes
 from ..profiles.catalogue import Catalogue
 from ..settings import Settings
-from .common import USAGE, WRONG, fail, json_option, load_or_fail, print_json, say
+from .common import USAGE, WRONG, config_option, fail, json_option, load_or_fail, print_json, print_table, say
+
+T = TypeVar("T")
 
 LOCAL_PORT = 8200
 PYCOA = "pycoa"
@@ -213,7 +219,11 @@ def _own(folder: str | Path) -> tuple[dict[str, Any], Catalogue]:
         },
         "resources": {"cpu": 1, "memory": "1 GiB"},
         "files": [{"source": "pycoa/premiers-pas.ipynb", "target": "premiers-pas.ipynb"}],
-        "environment": {"PYTHONPATH": str(pycoa), "BOKEH_RESOURCES": "inline"},
+        "environment": {
+            "PYTHONPATH": str(pycoa),
+            "BOKEH_RESOURCES": "inline",
+            "JUPYTER_CONFIG_PATH": str(pycoa / "jupyter"),
+        },
         "default_url": "/lab/tree/premiers-pas.ipynb",
     }
     catalogue = Catalogue(TypeAdapter(Profiles).validate_python([profile]))
@@ -224,3 +234,150 @@ def _give_pycoa(folder: Path) -> None:
     from ..demo.files import write_pycoa
 
     write_pycoa(folder / PYCOA)
+    # JupyterLab would ask each visitor whether it may fetch news from the internet.
+    config = folder / PYCOA / "jupyter" / "labconfig" / "page_config.json"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text('{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}\n')
+
+
+@command.command()
+@click.option("--seats", type=click.IntRange(0, 2000), help="Seats to have ready; what the calendar wants by default.")
+@click.option("--wait", type=click.IntRange(1, 7200), default=600, show_default=True, help="Seconds at most.")
+@config_option
+@json_option
+def warm(seats: int | None, wait: int, config: Path, as_json: bool) -> None:
+    """Start seats now and wait until they are ready, with progress; exit code 1 if they are not in time.
+
+    Run it on the hub's machine, by the hub's account, while the hub runs.
+
+    \b
+    Example:
+      jupytercloud event warm --seats 40 --config salon/jupytercloud.yaml
+    """
+    settings = load_or_fail(config)
+    figures = asyncio.run(_with_keeper(settings, lambda keeper: _warm(keeper, seats, wait, as_json)))
+    if as_json:
+        print_json(figures)
+    if figures["ready"] < figures["wanted"]:
+        raise SystemExit(WRONG)
+
+
+async def _warm(keeper: Any, seats: int | None, wait: int, quiet: bool) -> dict[str, Any]:
+    began = time_.monotonic()
+    wanted = seats if seats is not None else max(keeper.event.warm, 0)
+    shown = -1
+    while True:
+        await keeper.run(warm=wanted)
+        figures = await keeper.figures()
+        wanted = min(wanted, keeper.event.seats - figures.held)
+        if figures.ready != shown and not quiet:
+            shown = figures.ready
+            passed = round(time_.monotonic() - began)
+            text = Text("{ready} of {wanted} ready after {seconds} s, {failed} failed", ready=figures.ready,
+                        wanted=wanted, seconds=passed, failed=figures.failed)  # fmt: skip
+            click.echo(say(text))
+        if figures.ready >= wanted or time_.monotonic() - began > wait:
+            return {"ready": figures.ready, "wanted": wanted, "failed": figures.failed,
+                    "seconds": round(time_.monotonic() - began, 1)}  # fmt: skip
+        await asyncio.sleep(0.5)
+
+
+@command.command()
+@config_option
+@json_option
+def status(config: Path, as_json: bool) -> None:
+    """Say how the event stands: doors, seats, queue.
+
+    \b
+    Example:
+      jupytercloud event status --config salon/jupytercloud.yaml
+    """
+    settings = load_or_fail(config)
+    found = asyncio.run(_with_keeper(settings, lambda keeper: keeper.figures()))
+    shown = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(found).items()}
+    if as_json:
+        print_json(shown)
+    else:
+        print_table((say(Text("what")), say(Text("value"))), list(shown.items()))
+
+
+@command.command()
+@click.option("--now", "at_once", is_flag=True, help="Without the notice that visitors are promised.")
+@config_option
+def close(at_once: bool, config: Path) -> None:
+    """End the event for good, before its hour: visitors are told, then servers stop; work is kept for its days.
+
+    \b
+    Example:
+      jupytercloud event close --config salon/jupytercloud.yaml
+    """
+    settings = load_or_fail(config)
+
+    async def call(keeper: Any) -> datetime:
+        at = datetime.now(UTC) + (timedelta(0) if at_once else keeper.event.notice)
+        await keeper.store.set_state("closed", at.isoformat())
+        return at
+
+    at = asyncio.run(_with_keeper(settings, call)).astimezone(settings.site.zone)
+    click.echo(say(Text("The event ends at {when}.", when=at.isoformat(timespec="seconds"))))
+
+
+@command.command()
+@click.option("--yes", is_flag=True, help="Do not ask; also before the links of the visitors have expired.")
+@config_option
+@json_option
+def purge(yes: bool, config: Path, as_json: bool) -> None:
+    """Erase everything of the visitors and write attestation.json; go on where an earlier purge was interrupted.
+
+    Run it on the hub's machine, by the hub's account, while the hub runs. Exit code 1 if anything is found
+    afterwards.
+
+    \b
+    Example:
+      jupytercloud event purge --config salon/jupytercloud.yaml
+    """
+    from ..events.hours import end_of
+    from ..events.purge import Purge
+
+    settings = load_or_fail(config)
+
+    async def call(keeper: Any) -> Any:
+        over = end_of(keeper.event, keeper.zone, await keeper.store.closed_by_hand()) + keeper.event.links
+        if datetime.now(UTC) < over and not yes:
+            until = over.astimezone(settings.site.zone).isoformat(timespec="minutes")
+            fail(Text("visitors may fetch their work until {until}; --yes purges now", until=until))
+        return await Purge(settings, keeper, keeper.store, lambda: datetime.now(UTC)).run()
+
+    attestation = asyncio.run(_with_keeper(settings, call))
+    if as_json:
+        print_json(attestation)
+    else:
+        for what, number in attestation["removed"].items():
+            click.echo(f"{what}: {number}")
+        click.echo(say(Text("Written: {path}", path=str(settings.folder / "attestation.json"))))
+    if attestation["found_afterwards"]:
+        raise SystemExit(WRONG)
+
+
+async def _with_keeper(settings: Settings, call: Callable[[Any], Awaitable[T]]) -> T:
+    """Do something with the event's seats, as the hub's own client."""
+    from ..events.service import keeper_of
+    from ..events.store import PART, Store
+    from ..hubapi import HubApi, HubApiError
+    from ..settings.configure.event import TOKEN_FILE
+    from ..storage import Database
+    from ..web.context import kept_secret
+
+    if settings.event is None:
+        fail(Text("{file} is no event's: its section event: is missing", file=str(settings.file)), USAGE)
+    token = kept_secret(settings.state_folder, TOKEN_FILE).hex()
+    database = Database(settings.database_url(PART), PART)
+    await database.upgrade()
+    url = f"{settings.site.url}hub/api"
+    try:
+        async with HubApi(url, token, timeout=60) as api:
+            return await call(keeper_of(settings, api, Store(database), None, lambda: datetime.now(UTC)))
+    except HubApiError as error:
+        fail(Text("The hub at {url} did not do it: {error}", url=url, error=str(error)))
+    finally:
+        await database.close()

@@ -19,6 +19,7 @@ CLASSES = {
     "agent": ("..federation.agent", "AgentService"),
     "culler": ("..culling.service", "CullerService"),
     "quotas": ("..quotas.service", "QuotasService"),
+    "events": ("..events.service", "EventsService"),
 }
 
 

@@ -78,7 +78,7 @@ class SiteSettings(Model):
     services: Literal["separate", "together", "external"] = "separate"
     """``separate``: the hub runs each service as a process of its own; ``together``: a small hub's in one process;
     ``external``: somebody else runs them, and tokens come as ``JUPYTERCLOUD_<NAME>_API_TOKEN``."""
-    service_urls: dict[Literal["federation", "agent", "culler", "quotas"], str] = Field(default_factory=dict)
+    service_urls: dict[Literal["federation", "agent", "culler", "quotas", "events"], str] = Field(default_factory=dict)
     """Address of a service as the hub reaches it; without one, a free port of this machine."""
 
     @property
@@ -119,7 +119,7 @@ class RetentionSettings(Model):
     sessions: Duration = Field(default="30 d", validate_default=True)
     """Logout and replay records of the authenticator."""
     routing: Duration = Field(default="365 d", validate_default=True)
-    """Home sites of people who did not come back, and the audit trail."""
+    """Home sites of people who did not come back, and the audit trail; guests and emergency logins after their end."""
     culling: Duration = Field(default="30 d", validate_default=True)
     """Warnings and requests to keep a server."""
     usage: Duration = Field(default="730 d", validate_default=True)

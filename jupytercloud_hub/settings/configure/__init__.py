@@ -13,6 +13,7 @@ from ..secrets import SecretMissingError
 from .auth import configure_auth
 from .check import configure_check
 from .culling import configure_culling
+from .event import configure_event
 from .federation import configure_federation
 from .hub import configure_hub
 from .quotas import configure_quotas
@@ -35,6 +36,7 @@ def configure(config: Any, path: str | Path = "jupytercloud.yaml") -> Settings:
         configure_auth(config, settings, services)
         configure_quotas(config, settings, services)
         configure_spawner(config, settings, services)
+        configure_event(config, settings, services)
         configure_culling(config, settings, services)
         configure_federation(config, settings, services)
         configure_check(settings, services)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from ..model import Settings
 
-ServiceName = Literal["federation", "agent", "culler", "quotas"]
+ServiceName = Literal["federation", "agent", "culler", "quotas", "events"]
 FEDERATION: Final = "federation"
 AGENT: Final = "agent"
 CULLER: Final = "culler"
 QUOTAS: Final = "quotas"
+EVENTS: Final = "events"
 
 HUB_CLIENT = "jupytercloud-hub"
 """The hub itself, as a client of its services."""
@@ -35,6 +36,7 @@ def services(settings: Settings) -> list[ServiceName]:
         (FEDERATION, settings.site.role == "portal"),
         (QUOTAS, settings.quotas is not None),
         (CULLER, settings.culling is not None),
+        (EVENTS, settings.event is not None),
         (AGENT, settings.federation is not None and settings.federation.portal is not None),
     ]
     return [name for name, needed in wanted if needed]

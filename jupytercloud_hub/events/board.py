@@ -1,0 +1,124 @@
+"""The organizers' board and report, and the visitor's page with its button for help."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from typing import TYPE_CHECKING, Any
+
+from tornado.web import authenticated
+
+from ..web.errors import forbidden
+from ..web.handlers import PageHandler
+from .authenticator import HELPERS, ORGANIZERS
+from .report import report
+
+if TYPE_CHECKING:
+    from .service import EventsService
+
+LOOK_SECONDS = 5
+LONGEST_MESSAGE = 300
+
+
+class EventPage(PageHandler):
+    """What the pages share: who runs the event, and who visits it."""
+
+    @property
+    def service(self) -> EventsService:
+        return self.settings["service"]  # type: ignore[no-any-return]
+
+    @property
+    def organizes(self) -> bool:
+        """Whether she decides: message, close, reset."""
+        return ORGANIZERS in self.person.groups
+
+    @property
+    def helps(self) -> bool:
+        """Whether she sees the board."""
+        return self.organizes or HELPERS in self.person.groups
+
+    def back(self) -> None:
+        """Show the page again, as a GET."""
+        self.redirect(self.service.context.prefix)
+
+
+class BoardHandler(EventPage):
+    """``/services/events/``: the board for who runs the event, a page with a button for a visitor."""
+
+    @authenticated
+    async def get(self) -> None:
+        service = self.service
+        message = await service.store.state("message")
+        if not self.helps:
+            seating = await service.store.seating(service.now())
+            door = await service.keeper.standing()
+            stuck = self.person.username in seating.stuck
+            self.render_page("events/visitor.html", stuck=stuck, message=message, closes=door.closes,
+                             fictitious=service.event.fictitious_data)  # fmt: skip
+            return
+        self.set_header("Refresh", f"{LOOK_SECONDS}; url={service.context.prefix}")
+        figures = await service.keeper.figures()
+        seating = await service.store.seating(service.now())
+        known = report(await service.store.happenings(), service.settings.site.zone)
+        self.render_page(
+            "events/board.html", figures=figures, seating=seating, report=known, message=message,
+            organizes=self.organizes, load=os.getloadavg()[0], fictitious=service.event.fictitious_data,
+        )  # fmt: skip
+
+
+class ActHandler(EventPage):
+    """What buttons do."""
+
+    @authenticated
+    async def post(self, action: str) -> None:
+        service, store = self.service, self.service.store
+        seat = self.get_body_argument("seat", "")
+        if action == "help":
+            await store.seat(self.person.username, stuck_at=service.now())
+        elif not self.helps or (action != "helped" and not self.organizes):
+            raise forbidden()
+        elif action == "helped":
+            await store.seat(seat, stuck_at=None)
+        elif action == "message":
+            await store.set_state("message", self.get_body_argument("text", "").strip()[:LONGEST_MESSAGE] or None)
+        elif action == "reset":
+            every = self.get_body_argument("all", "")
+            seating = await store.seating(service.now())
+            await store.reset(seating.held if every else [seat])
+        else:  # close: with the notice that visitors are promised
+            await store.set_state("closed", (service.now() + service.event.notice).isoformat())
+        self.back()
+
+
+class ReportHandler(EventPage):
+    """``report`` and ``report.csv``: the picture that organizers show afterwards."""
+
+    @authenticated
+    async def get(self, kind: str) -> None:
+        if not self.helps:
+            raise forbidden()
+        service = self.service
+        found = report(await service.store.happenings(), service.settings.site.zone)
+        if not kind:
+            most = max((quarter.entered for quarter in found.quarters), default=0)
+            self.render_page("events/report.html", report=found, most=most)
+            return
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["quarter", "entered", "failed", "turned_away", "seconds_p50", "seconds_p95"])
+        for quarter in found.quarters:
+            begins = quarter.begins.isoformat(timespec="minutes")
+            writer.writerow([begins, quarter.entered, quarter.failed, quarter.turned_away, quarter.p50, quarter.p95])
+        self.set_header("Content-Type", "text/csv; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{service.settings.site.name}.csv"')
+        self.write(out.getvalue())
+
+
+def handlers() -> list[tuple[Any, ...]]:
+    """Return the addresses under the service's prefix."""
+    return [
+        (r"", BoardHandler),
+        (r"(help|helped|message|reset|close)", ActHandler),
+        (r"report(\.csv)?", ReportHandler),
+    ]

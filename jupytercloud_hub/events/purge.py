@@ -1,0 +1,173 @@
+"""Removes everything of an event's visitors and says what it was; goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, func, select
+
+from ..culling.store import PERSONAL
+from ..settings import Settings
+from ..storage import Database, database
+from .create import HASHED, PLAIN
+from .keeper import Keeper
+from .purge_plan import ALL_CODES, Task, tasks
+from .store import Store
+
+ATTESTATION = "attestation.json"
+LOCK = "purge.lock"
+PREFIXES = ("seat-", "organizer-", "helper-")
+PRINTED = (PLAIN, HASHED, "codes.pdf")
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Purge:
+    """The purge of one event; runs as the hub's own account, while the hub runs."""
+
+    settings: Settings
+    keeper: Keeper
+    store: Store
+    now: Callable[[], datetime]
+    progress: Progress = lambda done, all_: None
+    _current: dict[str, bool] = field(default_factory=dict)
+
+    async def run(self) -> dict[str, Any]:
+        """Remove what is left, then look for traces; return the attestation, which is written too.
+
+        The service and the command may come at the same time: one waits for the other.
+        """
+        with (self.settings.state_folder / LOCK).open("a") as lock:
+            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+            return await self._run()
+
+    async def _run(self) -> dict[str, Any]:
+        if (self.settings.folder / ATTESTATION).exists() and await self.traces():
+            await self.store.forget_journal()  # a backup was restored: everything is done again
+            _set_aside(self.settings.folder / ATTESTATION)
+        accounts = await self._accounts()
+        journal = await self.store.journal()
+        done = {task for task, (_, finished) in journal.items() if finished}
+        left = tasks(accounts | {task.subject for task in journal if task != ALL_CODES}, done)
+        for number, task in enumerate(left):
+            self.progress(number, len(left))
+            await self.store.begin(task, await self._count(task))
+            await self._take(task)
+            await self.store.done(task, self.now())
+        self.progress(len(left), len(left))
+        return await self._attest()
+
+    async def traces(self) -> dict[str, int]:
+        """Search hub, files and tables, and return what is found: place → number; empty for nothing."""
+        accounts = await self._accounts()
+        found = {"accounts": len(await self._hub_accounts()), "codes": await self.store.codes()}
+        found["files"] = sum([await asyncio.to_thread(self.keeper.files.count, one) for one in accounts])
+        found["rows"] = await self._rows(*accounts)
+        found["code files"] = sum((self.settings.folder / name).exists() for name in PRINTED)
+        return {place: number for place, number in found.items() if number}
+
+    async def _hub_accounts(self) -> set[str]:
+        return {user["name"] async for user in self.keeper.api.users() if user["name"].startswith(PREFIXES)}
+
+    async def _accounts(self) -> set[str]:
+        from .authenticator import seat_names
+
+        return {*seat_names(self.keeper.event.seats), *await self._hub_accounts()}
+
+    async def _count(self, task: Task) -> int:
+        if task.step == "server":
+            user = await self.keeper.api.user(task.subject)
+            return int(bool(user and user.get("servers")))
+        if task.step == "files":
+            return await asyncio.to_thread(self.keeper.files.count, task.subject)
+        if task.step == "account":
+            return int(await self.keeper.api.user(task.subject) is not None)
+        if task.step == "rows":
+            return await self._rows(task.subject)
+        return await self.store.codes()
+
+    async def _take(self, task: Task) -> None:
+        if task.step == "server":
+            await self.keeper.stop(task.subject)
+        elif task.step == "files":
+            await asyncio.to_thread(self.keeper.files.remove, task.subject)
+        elif task.step == "account":
+            await self.keeper.forget_account(task.subject)
+        elif task.step == "rows":
+            await self._forget_rows(task.subject)
+        else:
+            await self.store.forget_codes()
+            for name in PRINTED:
+                (self.settings.folder / name).unlink(missing_ok=True)
+
+    @asynccontextmanager
+    async def _tables(self, part: str, used: bool) -> AsyncIterator[Any]:
+        """Give a session on another part's tables; None where this hub does not use it, or has none yet."""
+        url = self.settings.database_url(part)
+        if part not in self._current and used:
+            self._current[part] = await asyncio.to_thread(database.state, url, part) == "current"
+        if not used or not self._current[part]:
+            yield None
+            return
+        opened = Database(url, part)
+        try:
+            async with opened.session() as session:
+                yield session
+        finally:
+            await opened.close()
+
+    async def _rows(self, *accounts: str) -> int:
+        async with self._tables("culling", self.settings.culling is not None) as session:
+            if session is None:
+                return 0
+            counts = [select(func.count()).select_from(table).where(table.user.in_(accounts)) for table in PERSONAL]
+            return sum([await session.scalar(count) or 0 for count in counts])
+
+    async def _forget_rows(self, account: str) -> None:
+        async with self._tables("culling", self.settings.culling is not None) as session:
+            if session is not None:
+                for table in PERSONAL:
+                    await session.execute(delete(table).where(table.user == account))
+        async with self._tables("quotas", self.settings.quotas is not None) as session:
+            if session is not None:
+                await import_module("..quotas.store", __package__).erase(session, account, "erased-event")
+
+    async def _attest(self) -> dict[str, Any]:
+        journal = await self.store.journal()
+        counts: dict[str, int] = {}
+        for task, (count, _) in journal.items():
+            counts[task.step] = counts.get(task.step, 0) + count
+        attestation = {
+            "event": self.settings.site.name,
+            "address": self.settings.site.url,
+            "purged_at": self.now().isoformat(timespec="seconds"),
+            "removed": {
+                "servers": counts.get("server", 0),
+                "files": counts.get("files", 0),
+                "accounts": counts.get("account", 0),
+                "rows": counts.get("rows", 0),
+                "codes": counts.get("code", 0),
+            },
+            "found_afterwards": await self.traces(),
+            "not_covered": [] if self.keeper.files.here else ["volumes of homes on the engine"],
+        }
+        path: Path = self.settings.folder / ATTESTATION
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps(attestation, indent=2, ensure_ascii=False) + "\n")
+        draft.replace(path)
+        return attestation
+
+
+def _set_aside(path: Path) -> None:
+    """Keep an earlier attestation beside the one that follows."""
+    said = json.loads(path.read_text())["purged_at"].replace(":", "")
+    path.replace(path.with_name(f"attestation-{said}.json"))
