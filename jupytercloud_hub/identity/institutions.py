@@ -11,7 +11,7 @@ from jupytercloud_hub.contracts.model import Model
 from jupytercloud_hub.contracts.patterns import compile_pattern, matches
 from jupytercloud_hub.contracts.text import Localized, Text
 
-from .roles import NAME, OWN, SOURCES, is_made
+from .roles import NAME, OWN, SOURCES, RoleSource, is_made
 
 Affiliation = Literal[
     "faculty",
@@ -35,8 +35,7 @@ def _pattern(value: str) -> str:
     return value
 
 
-def one_or_many(value: object) -> object:
-    """Return a text as a list of one."""
+def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
@@ -54,9 +53,10 @@ def any_matches(patterns: tuple[str, ...], value: str) -> bool:
     return any(matches(pattern, value) for pattern in patterns)
 
 
-Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], BeforeValidator(one_or_many)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(one_or_many)]
-Affiliations = Annotated[tuple[Affiliation, ...], BeforeValidator(one_or_many)]
+Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], BeforeValidator(_one_or_many)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+Affiliations = Annotated[tuple[Affiliation, ...], BeforeValidator(_one_or_many)]
+RoleSources = Annotated[tuple[RoleSource, ...], BeforeValidator(_one_or_many)]
 
 
 class GroupRule(Model):
@@ -134,9 +134,11 @@ class Institution(Model):
     """How the person must have logged in (acr): one of these."""
     username: str | None = None
     """How usernames of its people are made, where it differs from ``auth.username``."""
-    groups: Annotated[tuple[Annotated[GroupRule, BeforeValidator(_group_rule)], ...], BeforeValidator(one_or_many)] = ()
+    groups: Annotated[
+        tuple[Annotated[GroupRule, BeforeValidator(_group_rule)], ...], BeforeValidator(_one_or_many)
+    ] = ()
     """Groups that its people are put in; a name, or {name, affiliations, entitlements}."""
-    roles: Annotated[tuple[Annotated[RoleRule, BeforeValidator(_group_rule)], ...], BeforeValidator(one_or_many)] = ()
+    roles: Annotated[tuple[Annotated[RoleRule, BeforeValidator(_group_rule)], ...], BeforeValidator(_one_or_many)] = ()
     """Roles that its people have; a name, or {name, affiliations, entitlements, scopes}."""
     home_site: str | None = None
     """Site that its people are sent to at first (the portal's rule)."""

@@ -6,13 +6,12 @@ from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ..contracts.model import Model
 from ..contracts.text import Localized, Text
 from ..contracts.units import Duration
-from ..identity.institutions import GroupRule, RoleRule, Texts, check_roles, one_or_many
-from ..identity.roles import RoleSource
+from ..identity.institutions import GroupRule, RoleRule, RoleSources, Texts, check_roles
 from .secrets import Secret
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -118,7 +117,7 @@ class AuthSettings(Model):
     """Groups for people of any organization, by affiliation and entitlement."""
     roles: tuple[RoleRule, ...] = ()
     """Roles of JupyterHub for people of any organization, by affiliation and entitlement."""
-    roles_from: Annotated[tuple[RoleSource, ...], BeforeValidator(one_or_many)] = ()
+    roles_from: RoleSources = ()
     """What roles are made of without a rule: affiliation, organization, entitlement, group."""
     admins: Texts = ()
     """Usernames of administrators."""

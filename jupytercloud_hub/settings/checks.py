@@ -18,6 +18,7 @@ Finding = tuple[Key, Text, Text | None]
 def cross_checks(settings: Settings) -> Iterator[Finding]:
     """Yield what is wrong between sections: (key, rule, hint)."""
     yield from _roles(settings)
+    yield from _login(settings)
     yield from _duplicates(settings)
     yield from _profiles_of_rules(settings)
     yield from _price_classes(settings)
@@ -31,6 +32,19 @@ def _roles(settings: Settings) -> Iterator[Finding]:
         yield ("site", "role"), Text("a portal needs federation.sites: the sites it sends people to"), None
     if settings.site.role == "portal" and settings.profiles:
         yield ("profiles",), Text("a portal starts no servers: profiles belong to the sites"), None
+
+
+def _login(settings: Settings) -> Iterator[Finding]:
+    if settings.auth is None:
+        return
+    if settings.auth.guests is not None and not settings.institutions:
+        yield ("auth", "guests"), Text("guests need institutions: an invitation lets in whom their rules refuse"), None
+    scopes = {rule.name: rule.scopes for rule in settings.auth.roles if rule.scopes}
+    for index, institution in enumerate(settings.institutions):
+        for place, rule in enumerate(institution.roles):
+            if rule.scopes and scopes.setdefault(rule.name, rule.scopes) != rule.scopes:
+                key = ("institutions", index, "roles", place, "scopes")
+                yield key, Text("two rules give the role {name} different scopes", name=rule.name), None
 
 
 def _duplicates(settings: Settings) -> Iterator[Finding]:

@@ -136,3 +136,54 @@ def test_an_address_is_shown_to_services_only_where_letters_go_to_people(
     shown = RenaterAuthenticator(config=config)._user_info(identity)
     assert address_of({"user_info": shown}) == published
     assert ("anna@example.fr" in str(shown)) == bool(published)
+
+
+ROLES = """
+  roles: [{name: helpers, scopes: ["list:users"]}, {name: teachers, affiliations: faculty}]
+  roles_from: group
+  guests: {idps: ["*.example"], group: visitors}
+  leavers: {export: 30 d, files: {fr: Demandez., en: Ask.}}
+"""
+
+
+def test_roles_guests_and_leavers_arrive_and_are_off_by_default(
+    authenticator: RenaterAuthenticator, tmp_path: Path
+) -> None:
+    assert (authenticator.manage_roles, authenticator.guests, authenticator.leavers_export) == (False, False, 0)
+    (tmp_path / "jupytercloud.yaml").write_text(
+        FILE.replace("institutions:\n", f"{ROLES.lstrip(chr(10))}institutions:\n")
+    )
+    config = Config()
+    configure(config, tmp_path / "jupytercloud.yaml")
+    made = RenaterAuthenticator(config=config)
+    assert made.manage_roles
+    assert [rule.name for rule in made.policy.role_rules] == ["helpers", "teachers"]
+    assert (made.guests, made.guest_idps, made.guest_group) == (True, ["*.example"], "visitors")
+    assert (made.leavers_export, made.leavers_files) == (30 * 86_400, {"fr": "Demandez.", "en": "Ask."})
+
+
+@pytest.mark.parametrize(
+    ("changed", "place"),
+    [
+        (FILE.partition("institutions:")[0] + "  guests: {}\n", "auth.guests"),
+        (
+            FILE.replace("home_site", 'roles: [{name: h1x, scopes: ["a"]}, {name: h1x, scopes: ["b"]}], home_site'),
+            "h1x",
+        ),
+        (
+            FILE.replace("home_site", 'roles: [{name: helpers, scopes: ["admin:users"]}], home_site').replace(
+                "institutions:\n", f"{ROLES.lstrip(chr(10))}institutions:\n"
+            ),
+            "helpers",
+        ),
+    ],
+)
+def test_what_cannot_go_together_is_said_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: str, place: str
+) -> None:
+    (tmp_path / "jupytercloud.yaml").write_text(changed)
+    with pytest.raises(SystemExit):
+        configure(Config(), tmp_path / "jupytercloud.yaml")
+    said = capsys.readouterr().err
+    assert place in said, said
+    assert "jupytercloud.yaml:" in said
