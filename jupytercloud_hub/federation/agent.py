@@ -158,6 +158,10 @@ class AgentService(Service):
 
     async def start(self) -> None:
         log.info("agent: this site's key is %s", signing.public_text(site_key(self.settings)))
+        if self.portal.ask_limits and self.settings.quotas is None:
+            log.warning(
+                "agent: federation.portal.ask_limits has no effect: this hub has no quotas, whose admission asks"
+            )
         local = httpx.URL(self.portal.url).host in {"127.0.0.1", "::1", "localhost"}
         self.hub = HubApi(self.context.api_url, self.context.api_token, concurrency=2)
         self.client = httpx.AsyncClient(

@@ -9,6 +9,8 @@ import random
 import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from jupytercloud_hub.contracts.heartbeat import Notice
 from tests.federation.test_heartbeats import KEY, OTHER, body_of, portal, send, sign
 
@@ -16,6 +18,7 @@ __all__ = ["portal"]
 FORGED = int(os.environ.get("JUPYTERCLOUD_FORGED", "10000"))
 
 
+@pytest.mark.timeout(900)
 async def test_forged_heartbeats_are_refused_and_good_ones_get_through(portal):
     rng = random.Random(1)
     portal.client.timeout = 60

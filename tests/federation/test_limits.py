@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from jupytercloud_hub.contracts.heartbeat import Heartbeat, RunningServer
@@ -12,11 +13,14 @@ from jupytercloud_hub.contracts.limits import LimitsTold, SharedLimit, mark, rea
 from jupytercloud_hub.contracts.text import Localized
 from jupytercloud_hub.federation import limits, signing
 from jupytercloud_hub.federation.model import Held
+from jupytercloud_hub.settings import load
 from jupytercloud_hub.settings.federation import FederationSettings, PortalLink
 from jupytercloud_hub.storage.limits_file import LimitsFile, forget_limits, write_limits
 from tests.federation.conftest import portal_of, write_portal
+from tests.federation.test_agent import SITE, agent_of, hub_api
 from tests.federation.test_heartbeats import KEY, OTHER, send, sign
 
+__all__ = ["hub_api"]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 ONE_GPU = SharedLimit(
@@ -199,3 +203,37 @@ async def test_somebody_without_an_identifier_is_not_counted_and_her_page_says_s
     page = await portal.get("", person="nameless", **{"accept-language": "en"})
     assert "gives no identifier that is the same at every site" in page.text
     assert "you have 0" in page.text
+
+
+# the site's agent
+
+
+@pytest.fixture
+async def agent(tmp_path, hub_api):
+    """An agent whose portal answers with what stands in ``answers``."""
+    file = tmp_path / "site.yaml"
+    file.write_text(SITE.format(share="true, ask_limits: true"))
+    answers = []
+    agent = agent_of(load(file), httpx.MockTransport(lambda request: httpx.Response(200, json=answers[-1])))
+    answers.append({"state": "up", "reason": "", "limits": None})
+    await agent.start()
+    yield agent, answers, LimitsFile(agent.settings.state_folder)
+    await agent.stop()
+
+
+async def test_the_agent_keeps_what_it_is_told_and_forgets_it_when_the_portal_tells_no_more(agent, caplog):
+    sender, answers, file = agent
+    known = told(beat("reims", server()))
+    answers.append({"state": "up", "reason": "", "limits": known.model_dump(mode="json")})
+    await sender.send()
+    assert file.told() == known
+    assert (await sender.health())[1]["limits_over_all_sites"] == "1 in force"
+    answers.append({"state": "up", "reason": "", "limits": {"told": "yesterday"}})
+    await sender.send()
+    assert file.told() == known  # what it does not understand changes nothing; it goes stale by itself
+    assert "not understood" in (await sender.health())[1]["limits_over_all_sites"]
+    answers.append({"state": "up", "reason": "", "limits": None})
+    await sender.send()
+    assert file.told() is None
+    said = [record.message for record in caplog.get_records("setup")]
+    assert [line for line in said if "ask_limits has no effect" in line]  # this hub has no quotas
