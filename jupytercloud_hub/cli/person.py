@@ -27,6 +27,7 @@ STORES = {
     "federation": "..federation.store",
     "culling": "..culling.store",
     "quotas": "..quotas.store",
+    "events": "..events.store",
 }
 """Parts that keep rows about people, in the order in which they forget: the username is barred first."""
 

@@ -253,3 +253,23 @@ def _known(code: Code | None) -> Known | None:
     if code is None:
         return None
     return Known(code.digest, code.kind, code.seat, code.pseudonym, code.language, code.entered_at)
+
+
+async def export(session: AsyncSession, username: str) -> dict[str, Any]:
+    """Return every row about a seat's visitor or somebody who runs the event, for the right of access."""
+    codes = await session.scalars(select(Code).where(Code.seat == username))
+    seats = await session.scalars(select(SeatRow).where(SeatRow.name == username))
+    return {
+        "events_code": [
+            {"kind": code.kind, "pseudonym": code.pseudonym, "language": code.language, "entered_at": code.entered_at}
+            for code in codes
+        ],
+        "events_seat": [{"name": seat.name, "stuck_at": seat.stuck_at} for seat in seats if seat.state != FREE],
+    }
+
+
+async def erase(session: AsyncSession, username: str, pseudonym: str) -> None:
+    """Forget a visitor: her code opens nothing any more, her seat is made new. May be run twice."""
+    await session.execute(delete(Code).where(Code.seat == username))
+    mine = SeatRow.name == username, SeatRow.state == HELD
+    await session.execute(update(SeatRow).where(*mine).values(state=RESET, stuck_at=None, failed=None))

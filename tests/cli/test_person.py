@@ -105,7 +105,7 @@ def exported(hub: Hub, user: str) -> dict:
 def test_an_export_holds_the_rows_of_every_part_and_of_nobody_else(hub):
     asyncio.run(hub.fill())
     found = exported(hub, "lea")
-    assert set(found["parts"]) == {"auth", "federation", "culling", "quotas"}
+    assert set(found["parts"]) == {"auth", "federation", "culling", "quotas", "events"}
     assert found["parts"]["auth"]["auth_binding"][0]["sub"] == "1"
     assert found["parts"]["federation"]["home_site"]["site"] == "grenoble"
     assert len(found["parts"]["culling"]["culling_warning"]) == 1
