@@ -98,8 +98,8 @@ class RenaterAuthenticator(RenaterTraits):
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
         """Return the addresses under ``/hub/`` that login, logout and our pages need; the hub asks once."""
-        if self.recheck_interval > 0 and self.hub_app is not None:
-            self._background = asyncio.ensure_future(self.reauthoriser.run())
+        if self.hub_app is not None:
+            self._background = asyncio.ensure_future(self._until_the_hub_ends())
         return [
             *super().get_handlers(app),
             (r"/oidc/logged-out", LoggedOutHandler),
@@ -113,6 +113,18 @@ class RenaterAuthenticator(RenaterTraits):
             *getattr(getattr(app, "spawner_class", None), "hub_handlers", ()),
             (rf"/{PREFIX}/(accessibility|privacy)", StatementHandler),
         ]
+
+    async def _until_the_hub_ends(self) -> None:
+        """Look at people's rights again and again; the hub cancels this when it ends, and connections are given back."""
+        try:
+            if self.recheck_interval > 0:
+                await self.reauthoriser.run()
+            else:
+                await asyncio.Event().wait()
+        finally:
+            store, self._store = self._store, None
+            if store is not None:
+                await store.database.close()
 
     async def authenticate(self, handler: Any, data: Any = None, **kwargs: Any) -> dict[str, Any]:
         """Turn the code of a callback into an auth model; a login that must not succeed raises its page."""

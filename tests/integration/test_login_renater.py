@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -33,6 +34,10 @@ async def test_a_person_logs_in_and_the_hub_knows_her_name_groups_and_organizati
         assert page.status_code == 200, page.text
         user = hub.users["alice@univ-grenoble.example"]
         assert sorted(group.name for group in user.groups) == ["grenoble", "research"]
+        mfa_until = user.user_info["jupytercloud"].pop("mfa_until")
+        assert 0 < mfa_until - time.time() <= hub.authenticator.mfa_max_age, (
+            "the provider says that she had two factors"
+        )
         assert user.user_info == {
             "name": "Alice Martin",
             "display_name": "Alice Martin",
