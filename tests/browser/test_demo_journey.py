@@ -109,7 +109,7 @@ async def test_a_person_logs_in_once_works_at_her_site_and_leaves_everywhere(
     await look(page, "serveur")
     await page.goto(f"{demo.portal}services/federation/")
     await expect(page.locator("main")).to_contain_text("c'est votre site d'attache")
-    await expect(page.get_by_role("row", name=re.compile("Grenoble"))).to_contain_text("pycoa")
+    await expect(page.get_by_role("row", name=re.compile("Grenoble"))).to_contain_text("PyCoA")
     await look(page, "portail-site-attache")
     await page.goto(f"{demo.portal}services/federation/status")
     await look(page, "etat")
