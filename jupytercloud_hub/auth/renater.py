@@ -115,7 +115,7 @@ class RenaterAuthenticator(RenaterTraits):
         ]
 
     async def _until_the_hub_ends(self) -> None:
-        """Look at people's rights again and again; the hub cancels this when it ends, and connections are given back."""
+        """Look at people's rights again and again; the hub cancels this when it ends, and connections are closed."""
         try:
             if self.recheck_interval > 0:
                 await self.reauthoriser.run()
