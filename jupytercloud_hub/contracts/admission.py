@@ -18,17 +18,19 @@ Promises of the service:
 5. An answer takes at most 500 ms; who hears nothing by then applies ``quotas.when_unavailable``, and the
    service finds out from the hub what was started meanwhile.
 
-A refusal is an answer (HTTP 200, ``verdict: refused``), not an error. 400 a message of another shape, 403 no
-scope, 409 a confirm of a start that is closed already or was never reserved, 503 the ledger is away.
+A refusal is an answer (HTTP 200, ``verdict: refused``), not an error. 400 a message of another shape, 422 one that
+makes no sense (of another hub, for another person), 403 no scope, 409 a confirm of a start that is closed already or
+was never reserved, 503 the ledger is away.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
+from .instant import Instant
 from .model import Model
 from .person import Person
 from .server_record import ServerRecord
@@ -41,16 +43,6 @@ ADMISSION_SCOPE = "custom:jupytercloud:admission"
 
 ADMISSION_SECONDS = 0.5
 """How long the spawner waits for an answer."""
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """Return a moment in UTC; far ones are refused, since they exist in some zones only."""
-    if not 1970 < moment.year < 2200:
-        raise ValueError("a moment between 1971 and 2199 is expected")
-    return moment.astimezone(UTC)
-
-
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class StartKey(Model):
@@ -71,7 +63,16 @@ class StartKey(Model):
         return cls(hub=hub, user=user, server=server, started=aware)
 
 
-class Reserve(Model):
+def _tagged(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema that a message names its action; in Python it is filled in."""
+    schema["required"] = ["action", *schema.get("required", ())]
+
+
+class _Message(Model):
+    model_config = ConfigDict(json_schema_extra=_tagged)
+
+
+class Reserve(_Message):
     """May this server start? If so, hold its place."""
 
     action: Literal["reserve"] = "reserve"
@@ -81,14 +82,14 @@ class Reserve(Model):
     language: Literal["fr", "en"] = Field(default="fr", description="The language of the answer's words.")
 
 
-class Confirm(Model):
+class Confirm(_Message):
     """The server runs: count it."""
 
     action: Literal["confirm"] = "confirm"
     key: StartKey
 
 
-class Release(Model):
+class Release(_Message):
     """The start failed, or the server stopped."""
 
     action: Literal["release"] = "release"

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field
 
+from ..contracts.instant import Instant
 from ..contracts.model import Model
 from ..contracts.text import Language, Localized, Text
 from ..settings.culling import CullingSettings
@@ -63,14 +64,14 @@ class PlanView(Model):
 class ActivityReport(Model):
     """What the extension in a server reports."""
 
-    last_activity: AwareDatetime = Field(description="When somebody last did something, or a kernel computed.")
+    last_activity: Instant = Field(description="When somebody last did something, or a kernel computed.")
     busy: tuple[str, ...] = Field(default=(), max_length=50, description="Paths of what is computing now.")
 
 
 class MaintenanceView(Model):
     """A maintenance: everything is stopped at its hour."""
 
-    at: AwareDatetime
+    at: Instant
     message: Localized
 
 

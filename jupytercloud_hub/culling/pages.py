@@ -151,6 +151,8 @@ class KeepApi(_OneServer):
 class ActivityApi(_OneServer):
     """``POST api/v1/servers/<user>/<name>/activity``: what our extension in the server saw."""
 
+    senseless = 422
+
     async def post(self, user: str, name: str) -> None:
         """Do as the class says."""
         self.allow(user)
@@ -189,6 +191,7 @@ class MaintenanceApi(_Culling, ApiHandler):
     """``GET|PUT|DELETE api/v1/maintenance``: stop everything by an hour; people are told from then on."""
 
     required_scopes = ("admin:servers",)
+    senseless = 422
 
     async def get(self) -> None:
         """Answer as the class says."""

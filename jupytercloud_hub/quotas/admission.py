@@ -38,10 +38,10 @@ class Admission:
         self._shared = shared
 
     async def answer(self, message: Reserve | Confirm | Release, now: datetime) -> AdmissionAnswer:
-        """Return the answer to a message. Raises `PublicError` 400 or 409 for one that can't be followed."""
+        """Return the answer to a message. Raises `PublicError` 422 or 409 for one that can't be followed."""
         if message.key.hub != self._ledger.hub:
             raise PublicError(
-                400,
+                422,
                 "other-hub",
                 Text("Another hub's server"),
                 Text("This ledger is that of {here}, not of {hub}.", here=self._ledger.hub, hub=message.key.hub),
@@ -57,7 +57,7 @@ class Admission:
     async def _reserve(self, message: Reserve, now: datetime) -> AdmissionAnswer:
         if message.person.username != message.key.user:
             raise PublicError(
-                400, "other-person", Text("Another person's server"), Text("person.username is not key.user.")
+                422, "other-person", Text("Another person's server"), Text("person.username is not key.user.")
             )
         accounts = accounts_of(message.person, self._ledger.hub)
         async with self._ledger.writing() as session:

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ..contracts.admission import Instant
+from ..contracts.instant import Instant
 from ..contracts.model import Model
 from ..settings.quotas import AccountKind, Measure
 from .budgets import Account

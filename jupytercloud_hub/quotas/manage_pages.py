@@ -61,7 +61,7 @@ class _Managing(BaseHandler):
         await self.permit(Account(request.account, request.name))
         if request.ends <= now:
             raise PublicError(
-                400, "over", Text("This grant would be over"), Text("Its last day is to be today or later.")
+                422, "over", Text("This grant would be over"), Text("Its last day is to be today or later.")
             )
         async with service.ledger.writing() as session:
             row = await give(session, service.ledger.hub, request, self.person.username, now)
@@ -210,6 +210,8 @@ def _day(value: str) -> date | None:
 
 class GrantsHandler(_Managing, ApiHandler):
     """The grants of what I manage."""
+
+    senseless = 422
 
     async def get(self) -> None:
         """Answer with those of ``?account=&name=``, or all that the person may see."""

@@ -77,6 +77,7 @@ class AdmissionHandler(ApiHandler):
     """May this server start? For the hub's own token only."""
 
     required_scopes = (ADMISSION_SCOPE,)
+    senseless = 422
 
     async def post(self) -> None:
         began = time.perf_counter()

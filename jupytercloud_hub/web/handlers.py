@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .service import Service
 
 M = TypeVar("M", bound=BaseModel)
+_BEYOND_SCHEMA = ("value_error", "datetime_", "date_", "timezone_")
+"""Pydantic's names of mistakes in values of the right shape."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
@@ -181,6 +183,8 @@ class PageHandler(BaseHandler):
 class ApiHandler(BaseHandler):
     """JSON for programs. A token, or a person's cookie with XSRF check; never a redirect to a login page."""
 
+    senseless: ClassVar[int | None] = None
+    """422 (RFC 9110 §15.5.21) where the API's description says so; 400 otherwise. See `json_body`."""
     required_scopes: ClassVar[tuple[str, ...]] = ()
     """One of these is needed, held without a filter; empty: anybody who is logged in."""
 
@@ -224,7 +228,11 @@ class ApiHandler(BaseHandler):
         return found
 
     def json_body(self, model: type[M]) -> M:
-        """Return the body read as ``model``. Raises `PublicError` 400 that names each wrong member."""
+        """Return the body read as ``model``. Raises `PublicError` 400 that names each wrong member.
+
+        Where `senseless` is set, it is the status of what has the right shape and makes no sense all the same: what
+        a JSON Schema can't say (an end before its beginning, a day that no calendar has).
+        """
         try:
             return model.model_validate_json(self.request.body)
         except ValidationError as error:
@@ -232,7 +240,11 @@ class ApiHandler(BaseHandler):
                 f"{'.'.join(str(part) for part in item['loc']) or 'body'}: {item['msg']}"
                 for item in error.errors(include_url=False, include_input=False)[:10]
             )
-            raise PublicError(400, "bad-body", Text("The body can't be read"), Text("{wrong}", wrong=wrong)) from None
+            shaped = all(item["type"].startswith(_BEYOND_SCHEMA) for item in error.errors(include_url=False))
+            status = self.senseless if self.senseless and shaped else 400
+            raise PublicError(
+                status, "bad-body", Text("The body can't be read"), Text("{wrong}", wrong=wrong)
+            ) from None
 
     def write_model(self, model: BaseModel, status: int = 200) -> None:
         """Answer with a model as JSON."""

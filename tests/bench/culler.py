@@ -375,7 +375,7 @@ FULL = 500
 """From so many idle servers on, times are held to what is asked; below, start and end of a pass weigh more."""
 LIMITS = {"wall": 0.13, "wall of a small run": 0.25, "cpu with nothing to cull": 1.2, "memory of a pass": 2.6}
 """Ours to theirs, at most. 1.5 is asked of memory: what is imported (a database, models) is 1.7 before the first page
-is read, see docs/explanation/culling-and-quotas.md."""
+is read, see docs/howto/idle-servers.md."""
 
 
 def broken(result: Result) -> list[str]:

@@ -248,7 +248,7 @@ async def test_another_hubs_or_another_persons_start_is_no_matter_of_this_ledger
     for message in (elsewhere, mistaken):
         with pytest.raises(PublicError) as refused:
             await door.answer(message, T0)
-        assert refused.value.status == 400
+        assert refused.value.status == 422
     assert await intervals(ledger) == []
     assert ANNA.username == "anna"
 

@@ -171,7 +171,7 @@ async def test_nobody_else_gives_sees_or_withdraws(hub: QuotaHub):
         ("DELETE", "api/v1/grants/1", anna, None, 403),
         ("POST", "api/v1/grants", prof, grant, 403),
         ("POST", "api/v1/grants", prof, grant | {"account": "group", "name": "cours"}, 201),
-        ("POST", "api/v1/grants", prof, grant | {"name": "dora", "ends": "2020-01-01T00:00:00Z"}, 400),
+        ("POST", "api/v1/grants", prof, grant | {"name": "dora", "ends": "2020-01-01T00:00:00Z"}, 422),
         ("POST", "api/v1/grants", prof, grant | {"amount": 0}, 400),
         ("POST", "api/v1/grants", prof, {}, 400),
         ("GET", "api/v1/grants?account=group&name=cours", prof, None, 200),
