@@ -26,6 +26,7 @@ COMMANDS = {
     "servers": ("servers", "Servers that run."),
     "settings": ("settings", "Validate, describe and show the configuration file."),
     "sites": ("sites", "Sites of the federation."),
+    "stack": ("stack", "A Docker Swarm stack for one site."),
 }
 
 

@@ -1,0 +1,66 @@
+"""``jupytercloud stack``: a Docker Swarm stack for one site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from ..contracts.text import Text
+from ..settings.problems import rule_of
+from .common import USAGE, fail, json_option, print_json, say
+
+
+@click.group("stack")
+def command() -> None:
+    """Write a Docker Swarm stack that is deployed with one command."""
+
+
+@command.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option("--site", required=True, help="Short name of the site, such as grenoble.")
+@click.option("--url", required=True, help="Public address of the hub, such as https://grenoble.example.fr/.")
+@click.option("--issuer", required=True, help="Issuer of the OpenID provider.")
+@click.option("--client-id", default="", help="The hub's name at the provider [default: the site's name].")
+@click.option("--organization", default="example.fr", show_default=True, help="Home organization that comes in.")
+@click.option("--contact", default="", help="E-mail address for people and for certificates [default: support@HOST].")
+@click.option("--portal", help="Address of the federation's portal, if the site belongs to one.")
+@click.option("--registry", help="Where the images are: registry.example.fr/group.")
+@json_option
+def init(folder: Path, as_json: bool, **given: str | None) -> None:
+    """Write DIR filled in, with new secrets that only you can read. Overwrites nothing.
+
+    \b
+    Example:
+      jupytercloud stack init grenoble --site grenoble --url https://grenoble.example.fr/ \\
+        --issuer https://login.example.fr --organization univ-grenoble-alpes.fr
+      grenoble/deploy.sh
+    """
+    from ..deploy.stack import Stack, existing, new_secrets, render, write
+
+    try:
+        stack = Stack.model_validate({name: value for name, value in given.items() if value})
+        texts = render(stack)
+    except ValidationError as error:
+        said = [(f"--{str(detail['loc'][0]).replace('_', '-')}", rule_of(dict(detail))) for detail in error.errors()]
+        fail("\n".join(f"{option}: {say(rule)}" for option, rule in said), USAGE)
+    except ValueError as error:
+        rule = error.args[0]
+        fail(f"--issuer: {say(rule) if isinstance(rule, Text) else rule}", USAGE)
+    there = ", ".join(str(path) for path in existing(folder))
+    if there:
+        fail(Text("nothing is overwritten, and these are there: {files}", files=there))
+    write(folder, texts, new_secrets(stack))
+    if as_json:
+        print_json(
+            {"folder": str(folder), "files": sorted(texts), "needed": [str(folder / "secrets" / "client_secret")]}
+        )
+        return
+    click.echo(say(Text("{folder} is written.", folder=str(folder))))
+    click.echo(say(Text("Next: put the provider's secret into {file}, then look at {settings}.", **_next(folder))))
+    click.echo(say(Text("Then, on a manager of the Swarm: {command}", command=str(folder / "deploy.sh"))))
+
+
+def _next(folder: Path) -> dict[str, str]:
+    return {"file": str(folder / "secrets" / "client_secret"), "settings": str(folder / "jupytercloud.yaml")}

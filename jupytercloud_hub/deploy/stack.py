@@ -1,0 +1,167 @@
+"""A Docker Swarm stack, filled in for one site: texts, and secrets that are made once and never overwritten."""
+
+from __future__ import annotations
+
+import os
+import secrets as random
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import Field
+
+from ..contracts.model import Model
+from ..settings.auth import check_issuer
+from ..settings.site import Address, Name
+
+SECRETS = (
+    "client_secret",
+    "cookie_secret",
+    "crypt_key",
+    "database_password",
+    "proxy_token",
+    "quotas_token",
+    "culler_token",
+    "hub_client_token",
+    "prometheus_token",
+)
+GIVEN = "client_secret"
+"""What the provider's operators give: it is not ours to make."""
+
+TEXTS = (
+    "stack.yaml",
+    "deploy.sh",
+    "jupytercloud.yaml",
+    "jupyterhub_config.py",
+    "database_init.sql",
+    "socket_traefik.cfg",
+    "socket_hub.cfg",
+    "prometheus.yml",
+    "portainer.yaml",
+)
+RULES = ("recording.yml", "alerts.yml")
+"""Taken from ``config/prometheus`` as they are."""
+
+CONFIGS = {
+    "jupytercloud": "jupytercloud.yaml",
+    "jupyterhub_config": "jupyterhub_config.py",
+    "database_init": "database_init.sql",
+    "socket_traefik": "socket_traefik.cfg",
+    "socket_hub": "socket_hub.cfg",
+    "prometheus": "prometheus.yml",
+    "recording": "recording.yml",
+    "alerts": "alerts.yml",
+}
+"""Swarm config → file."""
+
+
+class Stack(Model):
+    """What is filled in."""
+
+    site: Name
+    """Short name of the site."""
+    url: Address
+    """Public address of the hub."""
+    issuer: str
+    """The OpenID provider."""
+    client_id: str = ""
+    """The hub's name at the provider; the site's name where it is missing."""
+    organization: str = "example.fr"
+    """Home organization whose people come in."""
+    contact: str = ""
+    """Address for people, and for the certificate authority."""
+    portal: Address | None = None
+    """The federation's portal, if the site belongs to one."""
+    registry: str = Field(default="registry.jupytercloud.example.fr/jupytercloud", min_length=1)
+    """Where the images are."""
+    version: str = "0.1.0"
+    """Their version."""
+    traefik_image: str = "traefik:v3.7"
+    """Reverse proxy."""
+    haproxy_image: str = "haproxy:3.2-alpine"
+    """Proxy of Docker's socket."""
+    postgres_image: str = "postgres:17"
+    """Database."""
+    prometheus_image: str = "prom/prometheus:v3.5.0"
+    """Metrics."""
+    node_exporter_image: str = "prom/node-exporter:v1.9.1"
+    """Metrics of the machines."""
+    portainer_image: str = "portainer/portainer-ce:2.33.0"
+    """Optional pages for the Swarm's administrators."""
+    portainer_agent_image: str = "portainer/agent:2.33.0"
+    """Its agent on each machine."""
+
+    @property
+    def services(self) -> dict[str, int]:
+        """Services beside the hub, with their ports."""
+        agent = {"agent": 8103} if self.portal else {}
+        return {"quotas": 8101, "culler": 8102, **agent}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the secrets."""
+        return (*SECRETS, "agent_token") if self.portal else SECRETS
+
+
+def render(stack: Stack) -> dict[str, str]:
+    """Return file name → text, secrets excepted. Raises ValueError for an issuer that can't be one."""
+    check_issuer(stack.issuer)
+    parts = urlsplit(stack.url)
+    environment = Environment(
+        loader=PackageLoader("jupytercloud_hub.deploy", "templates/swarm"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - configuration, not HTML; what is filled in was validated
+    )
+    given = stack.model_dump()
+    given |= {
+        "host": parts.hostname,
+        "path": parts.path,
+        "title": stack.site.capitalize(),
+        "client_id": stack.client_id or stack.site,
+        "contact": stack.contact or f"support@{parts.hostname}",
+        "image": f"{stack.registry}/hub:{stack.version}",
+        "services": stack.services,
+        "secrets": stack.secrets,
+        "configs": CONFIGS,
+    }
+    texts = {name: environment.get_template(f"{name}.j2").render(given) for name in TEXTS}
+    return texts | {name: _rules(name) for name in RULES}
+
+
+def new_secrets(stack: Stack, token: Callable[[], str] = lambda: random.token_hex(32)) -> dict[str, str]:
+    """Return name → a new random secret, for those that are ours to make."""
+    return {name: token() for name in stack.secrets if name != GIVEN}
+
+
+def existing(folder: Path) -> Iterator[Path]:
+    """Yield what writing to ``folder`` would overwrite."""
+    for name in (*TEXTS, *RULES, "secrets"):
+        if (folder / name).exists():
+            yield folder / name
+
+
+def write(folder: Path, texts: dict[str, str], secrets: dict[str, str]) -> None:
+    """Write all files; secrets for their owner alone, in a folder that only she enters. Overwrites nothing."""
+    inner = folder / "secrets"
+    folder.mkdir(parents=True, exist_ok=True)
+    inner.mkdir(mode=0o700)
+    for name, secret in secrets.items():
+        _new(inner / name, secret, 0o600)
+    for name, text in texts.items():
+        _new(folder / name, text, 0o755 if name.endswith(".sh") else 0o644)
+    _new(folder / ".gitignore", "secrets/\n", 0o644)
+
+
+def _new(path: Path, text: str, mode: int) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def _rules(name: str) -> str:
+    inside = files(__package__).joinpath("prometheus", name)  # in the wheel
+    if inside.is_file():
+        return inside.read_text(encoding="utf-8")
+    return (Path(__file__).parents[2] / "config" / "prometheus" / name).read_text(encoding="utf-8")

@@ -1,0 +1,319 @@
+"""``jupytercloud stack init``: what it writes fits together, is private where it must be, and is never overwritten."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+from ruamel.yaml import YAML
+from traitlets.config import Config
+
+from jupytercloud_hub.cli.main import main
+from jupytercloud_hub.deploy.stack import CONFIGS, GIVEN, RULES, TEXTS, Stack, render
+from jupytercloud_hub.settings import load
+from tests.support import ROOT
+from tests.support.ports import free_port
+
+SHIPPED = ROOT / "config" / "swarm"
+EXAMPLE = Stack(site="labo", url="https://hub.labo.example.fr/", issuer="https://login.example.fr")
+SITE = ("--site", "grenoble", "--url", "https://grenoble.example.fr/", "--issuer", "https://login.example.fr")
+PORTAL = ("--portal", "https://jupytercloud.example.fr/")
+
+
+def init(folder: Path, *options: str, language: str = "en") -> Result:
+    return CliRunner().invoke(main, ["stack", "init", str(folder), *options], env={"LANG": language})
+
+
+@pytest.fixture(params=[(), PORTAL], ids=["alone", "of a federation"])
+def written(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    said = init(tmp_path / "stack", *SITE, *request.param)
+    assert said.exit_code == 0, said.output
+    return tmp_path / "stack"
+
+
+def stack_of(folder: Path) -> dict[str, Any]:
+    return dict(YAML(typ="safe").load(folder / "stack.yaml"))
+
+
+def test_secrets_are_new_and_for_their_owner_alone(written: Path, tmp_path: Path) -> None:
+    inner = written / "secrets"
+    assert stat.S_IMODE(inner.stat().st_mode) == 0o700
+    found = {path.name: path.read_text() for path in inner.iterdir()}
+    assert GIVEN not in found, "the provider gives it"
+    for path in inner.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert re.fullmatch(r"[0-9a-f]{64}", path.read_text())
+    assert len(set(found.values())) == len(found)
+    assert init(tmp_path / "another", *SITE).exit_code == 0
+    others = {path.read_text() for path in (tmp_path / "another" / "secrets").iterdir()}
+    assert not others & set(found.values())
+    for path in written.iterdir():
+        assert path.is_dir() or not any(secret in path.read_text() for secret in found.values())
+    assert (written / ".gitignore").read_text() == "secrets/\n"
+
+
+def test_nothing_is_overwritten(written: Path) -> None:
+    before = {path: path.read_bytes() for path in written.rglob("*") if path.is_file()}
+    said = init(written, *SITE, language="fr")
+    assert said.exit_code == 1
+    assert "rien n'est écrasé" in said.output
+    assert "stack.yaml" in said.output
+    assert {path: path.read_bytes() for path in written.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--site", "Grenoble!", *SITE[2:]), "--site: a name of small letters"),
+        ((*SITE[:2], "--url", "http://grenoble.example.fr", *SITE[4:]), "--url: an address in https"),
+        ((*SITE[:4], "--issuer", "http://login.example.fr"), "--issuer: an issuer in https"),
+    ],
+)
+def test_option_that_cannot_be_is_refused_with_its_rule(tmp_path: Path, options: tuple[str, ...], says: str) -> None:
+    said = init(tmp_path / "stack", *options)
+    assert said.exit_code == 2
+    assert says in said.output
+    assert not (tmp_path / "stack").exists()
+
+
+def test_everything_that_a_service_names_is_declared_and_there(written: Path) -> None:
+    stack = stack_of(written)
+    for name, service in stack["services"].items():
+        for network in service["networks"]:
+            assert network in stack["networks"], f"{name}: {network}"
+        for config in service.get("configs", []):
+            assert (written / stack["configs"][config["source"]]["file"]).is_file(), f"{name}: {config}"
+        for secret in service.get("secrets", []):
+            assert secret in stack["secrets"], f"{name}: {secret}"
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            assert source.startswith("/") or source in stack["volumes"], f"{name}: {volume}"
+    kept = {path.name for path in (written / "secrets").iterdir()} | {GIVEN}
+    assert set(stack["secrets"]) == kept
+    used = {secret for service in stack["services"].values() for secret in service.get("secrets", [])}
+    assert used == kept, "no secret that nobody reads"
+    used = {config["source"] for service in stack["services"].values() for config in service.get("configs", [])}
+    assert used == set(stack["configs"]) == set(CONFIGS)
+
+
+def test_names_of_configs_and_secrets_follow_their_content(written: Path, tmp_path: Path) -> None:
+    (written / "secrets" / GIVEN).write_text("given")
+
+    stand_in = tmp_path / "docker"  # prints the environment that docker would see
+    stand_in.write_text("#!/bin/sh\nexec env -0\n")
+    stand_in.chmod(0o755)
+    before = subprocess_names(written, stand_in)
+    asked = re.findall(r"\$\{(\w+):\?", (written / "stack.yaml").read_text())
+    assert set(asked) == set(before)
+    (written / "prometheus.yml").write_text("changed")
+    after = subprocess_names(written, stand_in)
+    assert {name for name in before if before[name] != after[name]} == {"CONFIG_PROMETHEUS"}
+    (written / "secrets" / GIVEN).unlink()
+    said = subprocess.run(["./deploy.sh"], cwd=written, capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    assert "secrets/client_secret manque" in said.stderr
+
+
+def subprocess_names(folder: Path, docker: Path) -> dict[str, str]:
+    environment = {**os.environ, "DOCKER": str(docker)}
+    shown = subprocess.run(["./deploy.sh"], cwd=folder, env=environment, capture_output=True, check=True)
+    variables = dict(item.split("=", 1) for item in shown.stdout.decode().split("\0") if "=" in item)
+    return {name: value for name, value in variables.items() if re.match(r"(CONFIG|SECRET)_[A-Z_]+$", name)}
+
+
+def test_what_faces_the_internet_reaches_neither_the_database_nor_the_socket_that_writes(written: Path) -> None:
+    stack = stack_of(written)
+    networks = {name: set(service["networks"]) for name, service in stack["services"].items()}
+    published = {name for name, service in stack["services"].items() if service.get("ports")}
+    assert published == {"traefik"}
+    assert {name for name in networks if "socket_hub" in networks[name]} == {"hub", "socket-hub"}
+    assert {name for name in networks if "socket_traefik" in networks[name]} == {"traefik", "socket-traefik"}
+    assert not networks["traefik"] & networks["db"]
+    assert networks["db"] == {"back"}
+    assert {name for name in networks if "servers" in networks[name]} == {"hub", "proxy"}, "beside people's servers"
+    for inner in ("back", "socket_hub", "socket_traefik"):
+        assert stack["networks"][inner]["internal"]
+    mounted = {
+        name
+        for name, service in stack["services"].items()
+        if any("docker.sock" in volume for volume in service.get("volumes", []))
+    }
+    assert mounted == {"socket-hub", "socket-traefik"}
+
+
+def test_every_service_has_limits_no_virtual_address_and_one_hub_at_a_time(written: Path) -> None:
+    for name, service in stack_of(written)["services"].items():
+        assert service["deploy"]["endpoint_mode"] == "dnsrr", name
+        assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}, name
+        assert all(port["mode"] == "host" for port in service.get("ports", [])), name
+        assert service["logging"]["options"]["max-size"], name
+        assert not service["image"].endswith((":latest", ":main")), name
+        assert ":" in service["image"], name
+    services = stack_of(written)["services"]
+    for name in ("hub", "quotas", "culler"):
+        assert services[name]["deploy"]["update_config"]["order"] == "stop-first"
+        assert services[name]["healthcheck"]["test"]
+
+
+def test_settings_are_valid_and_the_hubs_file_sets_what_the_stack_needs(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (written / "secrets" / GIVEN).write_text("given")
+    settings = load(written / "jupytercloud.yaml")
+    stack = stack_of(written)
+    assert settings.spawner
+    assert settings.spawner.swarm
+    assert settings.spawner.swarm.network == stack["networks"]["servers"]["name"]
+    assert set(settings.site.service_urls) == {"quotas", "culler"}
+    for path in ("jupytercloud.yaml", "jupyterhub_config.py"):
+        text = (written / path).read_text().replace("/etc/jupytercloud", str(written))
+        text = text.replace("/run/secrets", str(written / "secrets")).replace(
+            "/var/lib/jupytercloud", str(tmp_path / "state")
+        )
+        (written / path).write_text(text)
+    for name in list(os.environ):
+        if name.startswith(("JUPYTERCLOUD_", "CONFIGPROXY_", "JUPYTERHUB_CRYPT")):
+            monkeypatch.delenv(name)
+    kept = dict(os.environ)
+    config = Config()
+    source = (written / "jupyterhub_config.py").read_text()
+    try:
+        exec(compile(source, "jupyterhub_config.py", "exec"), {"get_config": lambda: config})
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+    hub = config.JupyterHub
+    assert hub.db_url.endswith("@db/jupyterhub")
+    assert config.ConfigurableHTTPProxy.should_start is False
+    tokens = {service["name"]: service.get("api_token") for service in hub.services}
+    for name in ("quotas", "culler", "prometheus"):
+        assert tokens[name] == (written / "secrets" / f"{name}_token").read_text()
+    assert ("agent" in tokens) == ("agent" in stack["services"])
+
+
+ALLOWED = [
+    ("GET", "/v1.41/services?filters=x"), ("GET", "/v1.41/services/jupyter-anna"), ("GET", "/v1.41/tasks"),
+    ("GET", "/v1.41/services/jupyter-anna/logs?tail=20"), ("GET", "/v1.41/nodes/abc"), ("GET", "/_ping"),
+    ("POST", "/v1.41/services/create"), ("DELETE", "/v1.41/services/jupyter-anna"),
+]  # fmt: skip
+REFUSED = [
+    ("POST", "/v1.41/containers/create"), ("GET", "/v1.41/secrets"), ("GET", "/v1.41/containers/json"),
+    ("POST", "/v1.41/services/hub/update"), ("DELETE", "/v1.41/networks/x"), ("POST", "/v1.41/swarm/leave"),
+    ("GET", "/v1.41/services/%2e%2e/containers/json"), ("DELETE", "/v1.41/nodes/abc"),
+    ("PUT", "/v1.41/services/create"),
+]  # fmt: skip
+
+
+class Docker(BaseHTTPRequestHandler):
+    """Stands for Docker behind its socket: answers everything that gets through."""
+
+    protocol_version = "HTTP/1.1"
+
+    def _answer(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_HEAD = do_POST = do_DELETE = do_PUT = _answer  # noqa: N815 - the base class looks for these names
+
+    def address_string(self) -> str:
+        return "haproxy"
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+class Server(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True
+
+
+@pytest.fixture(scope="module")
+def sockets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Run a real HAProxy on both files; only the ports and the socket are the test's."""
+    haproxy = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
+    if haproxy is None:
+        pytest.skip("no haproxy here")
+    folder = tmp_path_factory.mktemp("sockets")
+    server = Server(str(folder / "docker.sock"), Docker)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    running, addresses = [], {}
+    for name in ("socket_hub", "socket_traefik"):
+        port = free_port()
+        text = render(EXAMPLE)[f"{name}.cfg"].replace("bind :2375", f"bind 127.0.0.1:{port}")
+        file = folder / f"{name}.cfg"
+        file.write_text(text.replace("/var/run/docker.sock", str(folder / "docker.sock")))
+        running.append(subprocess.Popen([haproxy, "-db", "-f", str(file)], stdout=subprocess.DEVNULL))
+        addresses[name] = f"http://127.0.0.1:{port}"
+        wait_for_port(port)
+    yield addresses
+    for process in running:
+        process.terminate()
+        process.wait(20)
+    server.shutdown()
+    server.server_close()
+
+
+def wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens on {port}")
+
+
+@pytest.mark.parametrize(("method", "path"), [*ALLOWED, *REFUSED])
+def test_hub_gets_from_dockers_socket_what_its_spawner_asks_and_no_more(
+    method: str, path: str, sockets: dict[str, str]
+) -> None:
+    status = httpx.request(method, sockets["socket_hub"] + path, trust_env=False, timeout=30).status_code
+    assert status == (200 if (method, path) in ALLOWED else 403)
+
+
+@pytest.mark.parametrize(("method", "path"), [*ALLOWED, *REFUSED])
+def test_traefik_only_reads(method: str, path: str, sockets: dict[str, str]) -> None:
+    status = httpx.request(method, sockets["socket_traefik"] + path, trust_env=False, timeout=30).status_code
+    lists = {"/v1.41/services?filters=x", "/v1.41/tasks", "/v1.41/nodes/abc", "/_ping"}
+    assert status == (200 if method == "GET" and path in lists else 403)
+
+
+def test_docker_itself_reads_the_stack(written: Path) -> None:
+    if shutil.which("docker") is None:
+        pytest.skip("no docker here")
+    (written / "secrets" / GIVEN).write_text("given")
+    environment = {**os.environ, "DOCKER": "docker stack config", "STACK": ""}
+    said = subprocess.run(["./deploy.sh"], cwd=written, env=environment, capture_output=True, text=True, check=False)
+    if "is not a docker command" in said.stderr or "Usage:" in said.stdout:
+        pytest.skip("this docker has no `stack config`")
+    assert said.returncode == 0, said.stderr
+    resolved = YAML(typ="safe").load(said.stdout)
+    assert resolved["services"]["hub"]["deploy"]["update_config"]["order"] == "stop-first"
+
+
+def test_shipped_example_is_what_the_command_writes() -> None:
+    texts = render(EXAMPLE)
+    assert set(texts) == {*TEXTS, *RULES}
+    for name in TEXTS:
+        assert (SHIPPED / name).read_text() == texts[name], f"{name}: python -m tests.deploy.test_stack writes it anew"
+    assert not (SHIPPED / "secrets").exists()
+
+
+if __name__ == "__main__":
+    SHIPPED.mkdir(exist_ok=True)
+    for name in TEXTS:
+        (SHIPPED / name).write_text(render(EXAMPLE)[name])
