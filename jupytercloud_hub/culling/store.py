@@ -199,7 +199,7 @@ class Store:
         """Remember moments by name (`Remembered.moments`)."""
         rows = [{"name": name, "value": {"at": at.isoformat()}} for name, at in moments.items()]
         statement = self._database.insert(State)
-        statement = statement.on_conflict_do_update(["name"], set_={"value": statement.excluded.value})
+        statement = statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value})
         async with self._database.session() as session:
             await session.execute(statement, rows)
 
