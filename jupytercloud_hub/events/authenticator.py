@@ -89,6 +89,7 @@ class EventAuthenticator(Authenticator):
         super().__init__(**kwargs)
         self._store: Store | None = None
         self._opening = asyncio.Lock()
+        self._begun: asyncio.Future[Store] | None = None
 
     @default("allow_all")
     def _default_allow_all(self) -> bool:
@@ -132,6 +133,8 @@ class EventAuthenticator(Authenticator):
         # Imported here: the handlers know the authenticator.
         from .doors import CodeHandler, EnterHandler, WaitHandler, WorkHandler
 
+        if app is not None:  # the first visitor is not to wait for the tables
+            self._begun = asyncio.ensure_future(self.store())
         return [
             (r"/login", CodeHandler),
             (r"/event/wait", WaitHandler),
@@ -148,7 +151,7 @@ class EventAuthenticator(Authenticator):
             async with self._opening:
                 if self._store is None:
                     database = Database(self.database_url, PART, pool_size=5)
-                    await database.upgrade()
+                    await database.upgrade(apart=True)
                     store = Store(database)
                     await store.import_codes(await asyncio.to_thread(self._given_codes))
                     await store.import_seats(seat_names(self.settings.seats))

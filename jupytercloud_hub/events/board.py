@@ -44,10 +44,13 @@ class EventPage(PageHandler):
 
 
 class BoardHandler(EventPage):
-    """``/services/events/``: the board for who runs the event, a page with a button for a visitor."""
+    """``/services/events/``: the board for who runs the event, a page with a button for a visitor.
+
+    ``orders`` is the same with what organizers decide; it stays still while one types.
+    """
 
     @authenticated
-    async def get(self) -> None:
+    async def get(self, orders: str | None = None) -> None:
         service = self.service
         message = await service.store.state("message")
         if not self.helps:
@@ -57,13 +60,15 @@ class BoardHandler(EventPage):
             self.render_page("events/visitor.html", stuck=stuck, message=message, closes=door.closes,
                              fictitious=service.event.fictitious_data)  # fmt: skip
             return
-        self.set_header("Refresh", f"{LOOK_SECONDS}; url={service.context.prefix}")
+        if not orders:
+            self.set_header("Refresh", f"{LOOK_SECONDS}; url={service.context.prefix}")
         figures = await service.keeper.figures()
         seating = await service.store.seating(service.now())
         known = report(await service.store.happenings(), service.settings.site.zone)
         self.render_page(
             "events/board.html", figures=figures, seating=seating, report=known, message=message,
-            organizes=self.organizes, load=os.getloadavg()[0], fictitious=service.event.fictitious_data,
+            organizes=self.organizes, orders=bool(orders), load=os.getloadavg()[0],
+            fictitious=service.event.fictitious_data,
         )  # fmt: skip
 
 
@@ -118,7 +123,7 @@ class ReportHandler(EventPage):
 def handlers() -> list[tuple[Any, ...]]:
     """Return the addresses under the service's prefix."""
     return [
-        (r"", BoardHandler),
+        (r"(orders)?", BoardHandler),
         (r"(help|helped|message|reset|close)", ActHandler),
         (r"report(\.csv)?", ReportHandler),
     ]

@@ -84,6 +84,10 @@ def test_who_is_stuck_calls_and_the_board_shows_it(hub: EventHub) -> None:
         assert 'value="seat-0001"' in board.text
         xsrf = re.search(r'name="_xsrf" value="([^"]+)"', board.text)
         assert xsrf
+        assert "refresh" in board.headers
+        orders = organizer.get("services/events/orders")
+        assert "refresh" not in orders.headers, "it stays still while somebody types"
+        assert "Message à tous" in orders.text
         organizer.post("services/events/helped", data={"_xsrf": xsrf[1], "seat": "seat-0001"})
         organizer.post("services/events/message", data={"_xsrf": xsrf[1], "text": "Goûter à 16 h <b>"})
         assert hub.status()["stuck"] == []

@@ -1,0 +1,113 @@
+"""What the keeper says and keeps, on real tables and folders, without a hub."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupytercloud_hub.contracts.text import Localized
+from jupytercloud_hub.culling.rules import Maintenance
+from jupytercloud_hub.culling.store import Store as CullingStore
+from jupytercloud_hub.events.files import SeatFiles
+from jupytercloud_hub.events.keeper import Keeper
+from jupytercloud_hub.events.service import EventsService
+from jupytercloud_hub.events.store import Store
+from jupytercloud_hub.settings import Settings, load
+from jupytercloud_hub.storage import Database
+from jupytercloud_hub.web.context import ServiceContext
+
+from .conftest import INSIDE, OPENS, make_event
+
+CLOSES = OPENS + timedelta(hours=9)
+
+
+class Clock:
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load(make_event(tmp_path) / "jupytercloud.yaml")
+
+
+@pytest.fixture
+async def keeper(settings: Settings) -> AsyncIterator[Keeper]:
+    own, culling = (Database(settings.database_url("events"), part) for part in ("events", "culling"))
+    await own.upgrade()
+    await culling.upgrade()
+    assert settings.event
+    api: Any = None
+    files = SeatFiles(settings)
+    made = Keeper(settings.event, "salon", settings.site.zone, api, Store(own), files, CullingStore(culling), Clock(INSIDE))  # fmt: skip # noqa: E501
+    yield made
+    await own.close()
+    await culling.close()
+
+
+async def told(keeper: Keeper, at: datetime) -> Maintenance | None:
+    assert isinstance(keeper.now, Clock)
+    assert keeper.culling
+    keeper.now.at = at
+    await keeper._tell(await keeper.standing(), at)
+    return await keeper.culling.maintenance()
+
+
+async def test_visitors_are_told_ten_minutes_before_the_end_of_each_day_and_not_the_next_morning(
+    keeper: Keeper,
+) -> None:
+    assert await told(keeper, CLOSES - timedelta(minutes=11)) is None
+    announced = await told(keeper, CLOSES - timedelta(minutes=10))
+    assert announced is not None
+    assert announced.at == CLOSES
+    assert "Nous fermons" in announced.message.in_("fr")
+    assert await told(keeper, CLOSES + timedelta(minutes=1)) == announced, "the culler stops what still runs"
+    assert await told(keeper, CLOSES + timedelta(hours=15)) is None
+
+
+async def test_the_operators_own_maintenance_is_left_alone(keeper: Keeper) -> None:
+    assert keeper.culling
+    own = Maintenance(INSIDE + timedelta(hours=1), Localized("Coupure"))
+    await keeper.culling.set_maintenance(own)
+    assert await told(keeper, INSIDE) == own
+
+
+async def test_work_is_packed_without_what_is_hidden_or_leads_out_of_the_home(settings: Settings) -> None:
+    files = SeatFiles(settings)
+    home = files.home("seat-0001")
+    (home / ".ipynb_checkpoints").mkdir(parents=True)
+    (home / ".ipynb_checkpoints" / "a.ipynb").write_text("old")
+    (home / "sub").mkdir()
+    (home / "sub" / "b.ipynb").write_text("mine")
+    (settings.folder / "elsewhere").mkdir()
+    (settings.folder / "elsewhere" / "secret").write_text("not mine")
+    (home / "link").symlink_to(settings.folder / "elsewhere")
+    (home / "key").symlink_to(settings.folder / "code.key")
+    packed = files.pack("seat-0001")
+    assert packed is not None
+    with zipfile.ZipFile(packed) as archive:
+        assert archive.namelist() == ["sub/b.ipynb"]
+    files.remove("seat-0001")
+    assert files.count("seat-0001") == 0
+    assert (settings.folder / "elsewhere" / "secret").exists(), "a link is removed, not what it leads to"
+    assert (settings.folder / "code.key").exists()
+
+
+def test_a_clock_that_jumps_ahead_purges_nothing(settings: Settings) -> None:
+    clock = Clock(INSIDE)
+    context = ServiceContext(
+        "events", "/salon/services/events/", ("127.0.0.1", 0), "http://127.0.0.1/", "", "/salon/", b""
+    )
+    service = EventsService(settings, context, clock)
+    clock.at = INSIDE + timedelta(days=400)
+    assert not service.time_to_purge()
+    late = EventsService(settings, context, clock)
+    assert late.time_to_purge(), "a service that starts when the links have expired purges"
