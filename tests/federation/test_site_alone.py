@@ -141,7 +141,9 @@ async def test_with_the_portal_away_login_start_budget_and_idle_stop_go_on_and_t
 
     await until(idle_stopped, 90)
     intervals = [(each.profile, each.state) for each in await stand.hub.intervals() if each.user == "anna"]
-    assert set(intervals) == {("small", "closed")}
+    # counted and closed; on a busy machine a start whose first answer came too late is there too, given back
+    assert ("small", "closed") in intervals
+    assert set(intervals) <= {("small", "closed"), ("small", "dropped")}
     log = stand.hub.log.read_text()
     assert "limits over all sites are not known now: nothing is refused by them" in log
     assert "agent: portal: not sent" in log
