@@ -164,3 +164,23 @@ def test_our_list_of_keys_is_the_charts() -> None:
                 compare(ours[name], properties[name], f"{key}.{name}")
 
     compare(chart_keys(), schema, "")
+
+
+def test_what_goes_beside_the_chart_names_what_the_values_have() -> None:
+    folder = ROOT / "config" / "kubernetes"
+    claim = YAML(typ="safe").load(folder / "cvmfs.yaml")
+    paris = Tree(HELM_VALUES).combinations(["paris-saclay"])[0][0].values
+    spawner = ("hub", "extraFiles", "jupytercloud", "data", "spawner", "kubernetes")
+    assert paris.get(*spawner, "cvmfs_claim") == claim["metadata"]["name"]
+    monitor = YAML(typ="safe").load(folder / "service-monitor.yaml")
+    ports = {port["name"] for port in paris.get("hub", "service", "extraPorts")}
+    assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} == {"hub", *ports}
+    kept, problems = argocd.secrets_made(HELM_VALUES)
+    assert problems == []
+    for endpoint in monitor["spec"]["endpoints"]:
+        token = endpoint["authorization"]["credentials"]
+        assert token["key"] in kept[token["name"]]
+    route = YAML(typ="safe").load(folder / "route.yaml")
+    assert route["spec"]["host"] in Tree(HELM_VALUES).combinations(["reims"])[0][0].values.get(
+        "hub", "extraFiles", "jupytercloud", "data", "site", "url"
+    )

@@ -39,7 +39,7 @@ MISTAKES = [
     Planted("7 an uid on OpenShift", SITE, "", "\nsingleuser:\n  uid: 1000\n", "uid: 1000", "OpenShift gives each namespace its own ids"),  # noqa: E501
     Planted("8 a null forgotten on OpenShift", "openshift.yaml", "  fsGid: null\n", "", "singleuser:", "the chart writes an id down here", "common.yaml|openshift.yaml"),  # noqa: E501
     Planted("9 a privileged container on OpenShift", SITE, "hub:\n", "hub:\n  initContainers: [{name: chown, image: busybox:1.36, securityContext: {privileged: true}}]\n", "privileged: true", "restricted-v2 lets no container be privileged"),  # noqa: E501
-    Planted("10 a random token", "common.yaml", '      keys = c.CryptKeeper.keys\n', '      import secrets\n      c.JupyterHub.cookie_secret = secrets.token_bytes(32)\n      keys = c.CryptKeeper.keys\n', "secrets.token_bytes", "a random value"),  # noqa: E501
+    Planted("10 a random token", "common.yaml", '      keys = c.CryptKeeper["keys"]\n', '      import secrets\n      c.JupyterHub.cookie_secret = secrets.token_bytes(32)\n      keys = c.CryptKeeper["keys"]\n', "secrets.token_bytes", "a random value"),  # noqa: E501
     Planted("11 a token that the chart would make anew", "sites/reims/secrets.yaml", "    ConfigurableHTTPProxy:\n      auth_token: ref+vault://jupytercloud/reims/chart#/proxy-token\n", "", "config:", "makes a new one at each render"),  # noqa: E501
     Planted("12 a token in clear", "sites/reims/secrets.yaml", "ref+vault://jupytercloud/reims/chart#/proxy-token", "correct-horse", "correct-horse", "a secret stands here in clear"),  # noqa: E501
     Planted("13 a password in an address", "common.yaml", "url: postgresql://jupyterhub@", "url: postgresql://jupyterhub:hunter22@", "hunter22", "a secret stands here in clear"),  # noqa: E501
