@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +64,20 @@ MISTAKES = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(ROOT / "helm-values", tmp_path_factory.mktemp("deploy") / "helm-values"))
+
+
 @pytest.fixture
-def helm_values(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(ROOT / "helm-values", tmp_path / "helm-values"))
+def helm_values(copied: Path) -> Iterator[Path]:
+    """Give one copy to all, as it was before: files that did not change are read once."""
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in copied.rglob("*.yaml")}
+    yield copied
+    for path, (content, changed) in before.items():
+        if path.stat().st_mtime_ns != changed:
+            path.write_bytes(content)
+            os.utime(path, ns=(changed, changed))
 
 
 @pytest.fixture
