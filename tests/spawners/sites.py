@@ -47,7 +47,7 @@ c.JupyterHub.load_roles = [{{"name": "operator", "services": ["operator"],
 """
 
 
-def until(condition: Callable[[], Any], seconds: float = 100, what: Any = "") -> Any:
+def until(condition: Callable[[], Any], seconds: float = 180, what: Any = "") -> Any:
     """Return what the condition gives once it is true."""
     end = time.monotonic() + seconds
     while not (given := condition()):
@@ -123,7 +123,9 @@ class Site:
             )
 
     def servers(self) -> dict[str, Any]:
-        return {user["name"]: user["servers"][""] for user in self.client.get("users").json() if user["servers"]}
+        answer = self.client.get("users")
+        assert answer.status_code == 200, f"{answer.text}\n{self.hub.words()[-3000:]}"
+        return {user["name"]: user["servers"][""] for user in answer.json() if user["servers"]}
 
     def server(self, name: str) -> Any:
         return self.client.get(f"users/{name}").json()["servers"].get("")

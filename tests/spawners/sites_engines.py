@@ -69,7 +69,7 @@ class KubernetesSite(Site):
         left = self.held().keys() & set(names)
         if not left:
             return
-        pods = until(lambda: len(found := asked_to_go()) >= len(left) and found, 30)
+        pods = until(lambda: len(found := asked_to_go()) >= len(left) and found, 90)
         self.cluster.kubectl(
             *("delete", "pod", *pods, "-n", self.namespace),
             *("--grace-period=0", "--force", "--ignore-not-found", "--wait=false"),

@@ -18,7 +18,7 @@ from .catalogue import LOST
 from .sites import Site, until
 from .sites_engines import repositories
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(500)
 
 
 @pytest.fixture(

@@ -13,7 +13,7 @@ from .catalogue import STRICT_UID
 from .sites import until
 from .sites_engines import KubernetesSite
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(500)]
 
 KERNEL = """
 from jupyter_client.manager import start_new_kernel

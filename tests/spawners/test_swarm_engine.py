@@ -7,7 +7,7 @@ import pytest
 from .sites import until
 from .sites_engines import SwarmSite
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(500)]
 
 
 def test_service_is_a_dns_label_with_labels_and_one_whose_server_ended_is_removed(swarm_site: SwarmSite) -> None:
