@@ -23,6 +23,8 @@ from pathlib import Path
 
 CONNECTIONS = (1, 16, 64)
 IDLE_SECONDS = 6.0
+JUDGED = 5
+"""Rounds from which on the figures say enough to fail: a scaled-down run only shows them."""
 AIM = 1.4
 """Most that a redirect may cost, as a multiple of the bare handler's; the bench fails where the median is above it."""
 
@@ -142,7 +144,7 @@ def main() -> None:
         print(f"{connections:>11}  {bare:>11.1f}  {ours:>11.1f}  {ratio:>5.2f}  {rate:>7.0f}")
     if options.json:
         options.json.write_text(json.dumps({**report, "raw": results}, indent=1))
-    if statistics.median(row["ratio"] for row in report["rows"]) > AIM:
+    if options.rounds >= JUDGED and statistics.median(row["ratio"] for row in report["rows"]) > AIM:
         raise SystemExit(f"a redirect costs more than {AIM} times the bare handler's")
 
 
