@@ -12,6 +12,7 @@ from ..identity import Identity, Refused, Subject, guests
 from ..identity.refusal import Reason
 from . import metrics
 from .oidc.party import Verified
+from .tables import Guest
 
 if TYPE_CHECKING:
     from .renater import RenaterAuthenticator
@@ -35,6 +36,14 @@ class Admission:
             if username is not None:
                 await (await authenticator.guest_store()).is_back(username)
         return identity
+
+    async def invited(self, token: str) -> Guest:
+        """Return the invitation of a link that can be used. Raises `Refused`."""
+        state, found = await (await self._authenticator.guest_store()).look(token)
+        if state != "open" or found is None:
+            metrics.INVITATIONS.labels(state).inc()
+            raise invitation_refused(state)
+        return found
 
     async def _otherwise(self, refused: Refused, verified: Verified, language: str | None, invitation: str) -> Identity:
         authenticator = self._authenticator

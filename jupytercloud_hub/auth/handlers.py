@@ -10,6 +10,7 @@ from jupyterhub.handlers.base import BaseHandler
 from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, OAuthLogoutHandler
 
 from ..contracts.text import LANGUAGES
+from ..identity import Refused
 from ..web.errors import PublicError
 from . import metrics, stepup
 from .oidc.discovery import ProviderMetadata
@@ -17,7 +18,7 @@ from .oidc.errors import OidcError
 from .oidc.party import authorization_url
 from .organizations import REMEMBERED, choices, discovery_address
 from .pages import HubPage
-from .problems import LoginProblem, bad_state, from_oidc, from_response_error, not_allowed
+from .problems import LoginProblem, bad_state, from_oidc, from_refusal, from_response_error, not_allowed
 from .state import COOKIE, MAX_AGE_DAYS, MAX_STATE, STATE_NAME, LoginState, new_browser_secret
 from .stepup import StepUpNeeded
 
@@ -118,9 +119,10 @@ class RenaterLoginHandler(LoginFlowHandler, OAuthLoginHandler):
         token = self.get_query_argument("token", "")
         if not token or not self.authenticator.guests:
             return ""
-        from .invitation import invited
-
-        return str((await invited(self, token)).id)
+        try:
+            return str((await self.authenticator.admission.invited(token)).id)
+        except Refused as refused:
+            raise self.end(from_refusal(refused)) from None
 
     def _choice_address(self) -> str | None:
         """Return where the person chooses her organization first; None where the provider asks her."""

@@ -10,28 +10,15 @@ from jupyterhub.spawner import SpawnException
 from pydantic import TypeAdapter
 
 from ..contracts.text import Localized, Text
+from ..identity import Refused
 from ..web.errors import PublicError
 from ..web.hub_pages import request_language
 from ..web.i18n import render
-from . import metrics
-from .admission import invitation_refused
-from .guest_store import GuestStore
 from .handlers import LoginFlowHandler
 from .pages import HubPage
 from .problems import from_refusal
-from .tables import Guest
 
 TOKEN = "token"  # noqa: S105 - the parameter's name: JupyterHub's log never shows its value
-
-
-async def invited(handler: LoginFlowHandler, token: str) -> Guest:
-    """Return the invitation of a link that can be used. Raises `LoginProblem`."""
-    store: GuestStore = await handler.authenticator.guest_store()
-    state, found = await store.look(token)
-    if state != "open" or found is None:
-        metrics.INVITATIONS.labels(state).inc()
-        raise handler.end(from_refusal(invitation_refused(state)))
-    return found
 
 
 class InvitationHandler(LoginFlowHandler):
@@ -46,7 +33,10 @@ class InvitationHandler(LoginFlowHandler):
                 Text("The address may have been copied only in part."),
             )
         token = self.get_query_argument(TOKEN, "")
-        found = await invited(self, token)
+        try:
+            found = await self.authenticator.admission.invited(token)
+        except Refused as refused:
+            raise self.end(from_refusal(refused)) from None
         # No page that is led to from here learns the secret, and a login of before is no answer to it.
         self.set_header("Referrer-Policy", "no-referrer")
         self.show(
