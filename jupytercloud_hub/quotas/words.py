@@ -23,8 +23,14 @@ def in_both(write: Callable[[Language], str]) -> Localized:
 
 def number(amount: float) -> Localized:
     """Return an amount as people read it: three decimals below 0.1, two below ten, one below a hundred, else none."""
+    shown = rounded(amount)
+    return in_both(lambda language: str(format_decimal(shown, locale=language)))
+
+
+def rounded(amount: float) -> float:
+    """Return an amount with as many digits as people are shown."""
     digits = 3 if abs(amount) < 0.1 else 2 if abs(amount) < 10 else 1 if abs(amount) < 100 else 0
-    return in_both(lambda language: str(format_decimal(round(amount, digits), locale=language)))
+    return round(amount, digits)
 
 
 def moment(when: datetime, zone: str) -> Localized:
@@ -53,9 +59,9 @@ def amount(measure: str, value: float) -> Localized:
     """Return an amount with what it counts, in the singular or plural of each language."""
 
     def said(language: Language) -> str:
-        words = translations(language)
+        words, shown = translations(language), rounded(value)
         # French counts below two as one; English has one only at exactly one
-        count = int(value) if language == "fr" else 1 if value == 1 else 2
+        count = int(shown) if language == "fr" else 1 if shown == 1 else 2
         pattern = {
             "units": words.ngettext("{number} unit", "{number} units", count),
             "cpu_hours": words.ngettext("{number} core-hour", "{number} core-hours", count),

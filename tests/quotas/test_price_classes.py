@@ -15,6 +15,7 @@ from jupytercloud_hub.quotas.ledger import Ledger, Prices
 from jupytercloud_hub.quotas.pricing import rate
 from jupytercloud_hub.quotas.rebuild import rebuild
 from jupytercloud_hub.quotas.usage import Reader
+from jupytercloud_hub.quotas.words import amount
 from jupytercloud_hub.settings import SettingsError, load
 from jupytercloud_hub.settings.quotas import Budget, Limit, PriceClass, QuotasSettings, Tariff
 from jupytercloud_hub.settings.site import SiteSettings
@@ -101,3 +102,16 @@ quotas: {{tariff: [{{cpu: 1, classes: {{big: {{hour: 5}}}}}}]}}
 """
     )
     return load(file)
+
+
+@pytest.mark.parametrize(
+    ("value", "french", "english"),
+    [
+        (1.9994, "2 unités", "2 units"),
+        (1.2, "1,2 unité", "1.2 units"),
+        (0.9999, "1 unité", "1 unit"),
+        (0, "0 unité", "0 units"),
+    ],
+)
+def test_the_plural_goes_with_the_number_that_is_shown(value: float, french: str, english: str) -> None:
+    assert (amount("units", value).in_("fr"), amount("units", value).in_("en")) == (french, english)
