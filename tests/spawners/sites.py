@@ -269,5 +269,9 @@ def local_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSite]:
     (folder / "data" / "read-me").write_text("shared")
     command = [sys.executable, "-m", "tests.spawners.tiny_server"]
     site = LocalSite(folder, {}, "127.0.0.1", command=command, data=str(folder / "data"), hub5=str(hub5.prepare()))
-    with running(site):
-        yield site
+    try:
+        with running(site):
+            yield site
+    finally:
+        for pid in site.held().values():  # of a test that failed
+            asyncio.run(LocalEngine(site.name).remove(pid))
