@@ -28,7 +28,8 @@ from typing import Any
 
 import httpx
 
-from tests.culling.hub import free_ports, until
+from tests.culling.hub import until
+from tests.support.ports import free_ports
 
 TOKEN = "bench-" + "b" * 26
 CULLERS = ("ours", "theirs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from jupytercloud_hub.quotas.service import open_ledger
 from jupytercloud_hub.quotas.usage import Reader
 from jupytercloud_hub.settings import load
 from jupytercloud_hub.storage import Database
-from tests.quotas.hub import QuotaHub
+from tests.quotas.hub import QuotaHub, until
 from tests.support import CACHE
 from tests.support.chromium import prepare
 
@@ -27,6 +28,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 QUOTAS = {
     "heartbeat": "2 s",
     "budgets": [
+        {
+            "name": "essais",
+            "title": {"fr": "Essais", "en": "Trials"},
+            "names": ["dora"],
+            "limits": [{"window": "month", "units": 2, "hard": True}],
+            "contact": "budget@example.fr",
+        },
         {
             "name": "etudiants",
             "title": {"fr": "Budget des étudiants", "en": "Students' budget"},
@@ -75,10 +83,10 @@ async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[QuotaHu
     hub = QuotaHub(tmp_path_factory.mktemp("hub"), QUOTAS)
     await a_month_of(hub, Person(username="anna", groups=("m2-stat",)))
     async with hub:
-        for name in ("anna", "prof"):
+        for name in ("anna", "dora", "prof"):
             await hub.client.post(f"{hub.api}/users/{name}")
         await hub.client.post(f"{hub.api}/groups/m2-stat")
-        await hub.client.post(f"{hub.api}/groups/m2-stat/users", json={"users": ["anna"]})
+        await hub.client.post(f"{hub.api}/groups/m2-stat/users", json={"users": ["anna", "dora"]})
         await hub.spawn("anna", profile="small", options={})
         yield hub
 
@@ -147,3 +155,40 @@ async def test_a_manager_finds_her_group_and_gives_more_by_keyboard(
     await page.get_by_role("button", name="Retirer l’octroi").click()
     await expect(page.locator("table.grants")).to_contain_text("terminé")
     await page.context.close()
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+async def test_a_start_is_refused_with_what_is_left_a_manager_grants_and_it_starts(
+    hub: QuotaHub, browser: Browser, look: Callable[..., Any], language: str
+) -> None:
+    start = {"fr": "Démarrer", "en": "Start"}[language]
+    left = {"fr": r"reste [\d,]+ unités? sur 2 unités", "en": r"[\d.]+ units? left of 2 units"}[language]
+    await hub.spawn("dora", profile="small", options={})  # her last start is on the group's account
+    await hub.stop_server("dora")
+    page = await logged_in(browser, hub, "dora", language)
+    await page.goto(f"{hub.base}hub/spawn/dora?profile=big")
+    await page.locator("input[name=profile][value=big]").check(force=True)
+    await page.get_by_role("button", name=start, exact=True).click()
+    await expect(page.locator("body")).to_contain_text(re.compile(left))
+    await expect(page.locator("body")).to_contain_text("budget@example.fr")
+    await look(page, f"quotas-refused-{language}")
+    manager = await logged_in(browser, hub, "prof", language)
+    await manager.goto(f"{hub.quotas}manage/person/dora")
+    await manager.locator("input[name=amount]").fill("4")
+    await manager.locator("input[name=until]").fill("2099-12-31")
+    await manager.locator("[name=reason]").fill("projet")
+    await manager.keyboard.press("Enter")
+    await expect(manager.get_by_role("status")).to_be_visible()
+    await page.goto(f"{hub.base}hub/spawn/dora")
+    await page.locator("input[name=profile][value=big]").check(force=True)
+    await page.get_by_role("button", name=start, exact=True).click()
+
+    async def runs() -> bool:
+        return await hub.running("dora") == [""]
+
+    await until(runs, 90)
+    await hub.stop_server("dora")
+    await manager.locator("table.grants button").first.click()  # as before, for whoever comes next
+    await expect(manager.locator("table.grants")).to_contain_text({"fr": "terminé", "en": "over"}[language])
+    for each in (page, manager):
+        await each.context.close()

@@ -1,14 +1,9 @@
-"""A real JupyterHub in a process of its own, with `configure` and small stand-ins for notebook servers."""
+"""The hub of `tests.support.hub_process` with a culler, and small stand-ins for notebook servers."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.proxy import proxy_command
+from tests.support.hub_process import HubProcess
 
 ADMIN_TOKEN = "admin-" + "a" * 26
 
@@ -36,10 +31,9 @@ SERVER = textwrap.dedent(
     """
 )
 
-CONFIG = '''
+SPAWNER = '''
 import asyncio, os, sys
 from jupyterhub.spawner import SimpleLocalProcessSpawner
-from jupytercloud_hub import configure
 
 class Recording(SimpleLocalProcessSpawner):
     """Records what our own spawners record, and stops as slowly as it is told to."""
@@ -51,13 +45,8 @@ class Recording(SimpleLocalProcessSpawner):
     async def stop(self, now=False):
         await asyncio.sleep(float(os.environ.get("STOP_SECONDS", "0")))
         await super().stop(now=True)
-
-c.JupyterHub.ip = "127.0.0.1"
-c.JupyterHub.port = {port}
-c.JupyterHub.hub_port = {hub_port}
-c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy_port}"
-c.ConfigurableHTTPProxy.command = {proxy!r}
-configure(c, {settings!r})
+'''
+CONFIG = """
 c.JupyterHub.db_url = "sqlite:///" + {folder!r} + "/hub.sqlite"
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
@@ -73,11 +62,11 @@ c.JupyterHub.load_roles.append({{
     "scopes": ["admin:users", "admin:servers", "admin:groups", "tokens", "read:metrics", "access:services"],
 }})
 {extra}
-'''
+"""
 
 
-class Hub:
-    """Starts and ends the hub; its helpers speak to it as an administrator does."""
+class Hub(HubProcess):
+    """`HubProcess` with a culler; its helpers speak to it as an administrator does."""
 
     def __init__(
         self,
@@ -89,73 +78,42 @@ class Hub:
         sections: dict[str, Any] | None = None,
         **env: str,
     ) -> None:
-        self.folder = folder
-        self.ports = free_ports(3)
-        self.base = f"http://127.0.0.1:{self.ports[0]}/hub-test/"
-        self.api = f"http://127.0.0.1:{self.ports[1]}/hub-test/hub/api"
-        self.culler = f"{self.base}services/culler/"
-        self.settings = folder / "jupytercloud.yaml"
-        self.settings.write_text(
-            json.dumps(
-                {"site": {"name": "essai", "url": self.base}, "culling": culling, **(sections or {})},
-                ensure_ascii=False,
-            )
+        values = {"folder": str(folder), "token": ADMIN_TOKEN, "slow_stop": slow_stop, "extra": extra}
+        settings = {"site": {"name": "essai", "url": "{url}"}, "culling": culling, **(sections or {})}
+        super().__init__(
+            folder,
+            json.dumps(settings, ensure_ascii=False),
+            before=SPAWNER.format(**values),
+            after=CONFIG.format(**values),
+            path="/hub-test/",
         )
         (folder / "server.py").write_text(SERVER)
-        values = {
-            "folder": str(folder),
-            "port": self.ports[0],
-            "hub_port": self.ports[1],
-            "proxy_port": self.ports[2],
-            "proxy": proxy_command(),
-            "settings": str(self.settings),
-            "token": ADMIN_TOKEN,
-            "slow_stop": slow_stop,
-            "extra": extra,
-        }
-        (folder / "jupyterhub_config.py").write_text(CONFIG.format(**values))
-        self._env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **env}
+        self.base = self.url
+        self.culler = f"{self.base}services/culler/"
+        self._env = env
         self.client = httpx.AsyncClient(timeout=30, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
-        self.process: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> Hub:
-        await self.start()
+        await self.up()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         await self.client.aclose()
-        self.end(signal.SIGTERM)
+        self.end()
 
-    async def start(self) -> None:
-        self.log = self.folder / "hub.log"
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub", "-f", str(self.folder / "jupyterhub_config.py")],
-                cwd=self.folder,
-                env=self._env,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+    async def up(self) -> None:
+        """Start it, and wait until its service answers."""
+        self.start(**self._env)
 
-        async def up() -> bool:
+        async def answers() -> bool:
             if self.process and self.process.poll() is not None:
-                raise AssertionError(f"the hub ended:\n{self.log.read_text()[-4000:]}")
+                raise AssertionError(f"the hub ended:\n{self.words()[-4000:]}")
             try:
                 return (await self.client.get(f"{self.culler}health", timeout=2)).status_code == 200
             except httpx.TransportError:
                 return False
 
-        await until(up, 90)
-
-    def end(self, number: int) -> None:
-        if self.process and self.process.poll() is None:
-            os.killpg(self.process.pid, number)
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
+        await until(answers, 120)
 
     async def spawn(self, user: str, server: str = "", **options: Any) -> None:
         await self.client.post(f"{self.api}/users/{user}")
@@ -206,16 +164,6 @@ class Hub:
                 found.append(int(file.parent.name))
         assert len(found) == 1, found
         return found[0]
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 async def until(condition: Callable[[], Any], seconds: float) -> None:

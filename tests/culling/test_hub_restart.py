@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 
 from .hub import Hub, until
 
@@ -17,6 +18,7 @@ CULLING = {
 }
 
 
+@pytest.mark.timeout(400)
 async def test_after_a_kill_of_the_hub_who_worked_meanwhile_is_spared_and_who_did_not_is_stopped(
     tmp_path: Path,
 ) -> None:
@@ -32,7 +34,7 @@ async def test_after_a_kill_of_the_hub_who_worked_meanwhile_is_spared_and_who_di
         assert hub.process is not None
         hub.end(signal.SIGKILL)
         await asyncio.sleep(10)  # longer than the culler takes for a hole in the record
-        await hub.start()
+        await hub.up()
         actions = {(await hub.view(user))["action"] for user in ("anna", "bob")}
         assert actions <= {"hold", "wait", "warn"}, actions
         assert (await hub.running("anna"), await hub.running("bob")) == ([""], [""])

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from . import ROOT
-from .ports import free_port
+from .ports import free_ports
 from .proxy import proxy_command
 
 ADDRESSES = """
@@ -37,7 +37,7 @@ class HubProcess:
     def __init__(self, folder: Path, settings: str, *, before: str = "", after: str = "", path: str = "/labo/") -> None:
         """``{url}`` in the settings is the hub's address; ``before`` and ``after`` stand around ``configure``."""
         self.folder = folder
-        self.port, self.hub_port, self.proxy_port = free_port(), free_port(), free_port()
+        self.port, self.hub_port, self.proxy_port = free_ports(3)
         self.url = f"http://127.0.0.1:{self.port}{path}"
         self.api = f"http://127.0.0.1:{self.hub_port}{path}hub/api"
         self.settings = folder / "jupytercloud.yaml"
@@ -51,7 +51,7 @@ class HubProcess:
 
     def start(self, **environ: str) -> None:
         """Start the command; it may end at once."""
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "jupyterhub", "-f", "jupyterhub_config.py"],
                 cwd=self.folder,
