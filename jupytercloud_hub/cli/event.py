@@ -342,7 +342,7 @@ def purge(yes: bool, config: Path, as_json: bool) -> None:
     settings = load_or_fail(config)
 
     async def call(keeper: Any) -> Any:
-        over = end_of(keeper.event, keeper.zone, await keeper.store.closed_by_hand()) + keeper.event.links
+        over = end_of(keeper.event, keeper.zone, await keeper.store.orders()) + keeper.event.links
         if datetime.now(UTC) < over and not yes:
             until = over.astimezone(settings.site.zone).isoformat(timespec="minutes")
             fail(Text("visitors may fetch their work until {until}; --yes purges now", until=until))

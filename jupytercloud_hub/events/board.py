@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tornado.web import authenticated
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 5
 LONGEST_MESSAGE = 300
+EXTENSION = timedelta(minutes=30)
 
 
 class EventPage(PageHandler):
@@ -91,6 +93,10 @@ class ActHandler(EventPage):
             every = self.get_body_argument("all", "")
             seating = await store.seating(service.now())
             await store.reset(seating.held if every else [seat])
+        elif action == "extend":
+            door = await service.keeper.standing()
+            if door.closes is not None:
+                await store.set_state("until", (door.closes + EXTENSION).isoformat())
         else:  # close: with the notice that visitors are promised
             await store.set_state("closed", (service.now() + service.event.notice).isoformat())
         self.back()
@@ -124,6 +130,6 @@ def handlers() -> list[tuple[Any, ...]]:
     """Return the addresses under the service's prefix."""
     return [
         (r"(orders)?", BoardHandler),
-        (r"(help|helped|message|reset|close)", ActHandler),
+        (r"(help|helped|message|reset|extend|close)", ActHandler),
         (r"report(\.csv)?", ReportHandler),
     ]

@@ -18,7 +18,7 @@ from ..auth.pages import HubPage
 from ..contracts.text import Text
 from . import codes
 from .create import OPEN, VISITOR
-from .hours import Door, Standing, end_of, standing
+from .hours import NONE, Door, Orders, Standing, end_of, standing
 from .store import Known, Waiting
 
 TICKET = "event-ticket"
@@ -36,13 +36,17 @@ class DoorPage(HubPage):
 
     admitted: Known | None = None
     """The code that the next login is for; only `DoorPage.admit` sets it."""
+    orders: Orders = NONE
+    """What organizers decided on the end, as `door` found it."""
     message: str | None = None
     """What the organizers tell everybody."""
 
     async def door(self) -> Standing:
         """Return how the event stands now."""
-        closed = await (await self.authenticator.store()).closed_by_hand()
-        return standing(self.authenticator.settings, self.authenticator.site.zone, self.authenticator.now(), closed)
+        self.orders = await (await self.authenticator.store()).orders()
+        return standing(
+            self.authenticator.settings, self.authenticator.site.zone, self.authenticator.now(), self.orders
+        )
 
     def page(self, template: str, refresh: int | None = None, again: str = "wait", **context: Any) -> None:
         """Write a page; ``refresh``: after how many seconds it asks again by itself, at ``again``."""
@@ -138,8 +142,12 @@ class DoorPage(HubPage):
             over = door.door is Door.OVER
             self.set_ticket(ticket)
             refresh = None if over else 30
-            until = end_of(authenticator.settings, authenticator.site.zone) + authenticator.settings.links
-            work = f"{self.hub.base_url}event/work" if known.seat and work_of(authenticator, known.seat) else None
+            until = end_of(authenticator.settings, authenticator.site.zone, self.orders) + authenticator.settings.links
+            work = (
+                f"{self.hub.base_url}event/work"
+                if known.seat and work_of(authenticator, known.seat, self.orders)
+                else None
+            )
             self.page("closed", refresh=refresh, over=over, opens=door.opens, until=until, work=work)
             return
         now = authenticator.now()
@@ -231,10 +239,11 @@ class EnterHandler(DoorPage):
         door = await self.door()
         if door.door is not Door.OPEN:
             until = (
-                end_of(self.authenticator.settings, self.authenticator.site.zone) + self.authenticator.settings.links
+                end_of(self.authenticator.settings, self.authenticator.site.zone, self.orders)
+                + self.authenticator.settings.links
             )
             over = door.door is Door.OVER
-            work = f"{self.hub.base_url}event/work" if work_of(self.authenticator, user.name) else None
+            work = f"{self.hub.base_url}event/work" if work_of(self.authenticator, user.name, self.orders) else None
             self.page("closed", refresh=30, again="enter", over=over, opens=door.opens, until=until, work=work)
             return
         if not spawner.pending:
@@ -264,7 +273,8 @@ class WorkHandler(DoorPage):
         ticket = self.ticket()
         known = await (await self.authenticator.store()).find(ticket["digest"]) if ticket else None
         seat = known.seat if known else self.current_user.name if self.current_user else None
-        path = work_of(self.authenticator, seat) if seat else None
+        await self.door()
+        path = work_of(self.authenticator, seat, self.orders) if seat else None
         if path is None:
             self.redirect(f"{self.hub.base_url}login")
             return
@@ -273,9 +283,9 @@ class WorkHandler(DoorPage):
         self.write(path.read_bytes())
 
 
-def work_of(authenticator: Any, seat: str) -> Path | None:
+def work_of(authenticator: Any, seat: str, orders: Orders) -> Path | None:
     """Return the packed work of a seat; None where nothing was packed, or it is time that it goes."""
-    over = end_of(authenticator.settings, authenticator.site.zone) + authenticator.settings.links
+    over = end_of(authenticator.settings, authenticator.site.zone, orders) + authenticator.settings.links
     path = Path(authenticator.work_folder) / f"{seat}.zip"
     inside = FIRST_SEAT.fullmatch(seat) is not None
     return path if inside and path.exists() and authenticator.now() < over + timedelta(minutes=1) else None

@@ -50,9 +50,23 @@ def windows(event: EventSettings, zone: ZoneInfo) -> list[Window]:
     return found
 
 
-def standing(event: EventSettings, zone: ZoneInfo, now: datetime, closed_by_hand: datetime | None = None) -> Standing:
-    """Return how the event stands; ``closed_by_hand``: when an organizer ended it for good, before its hour."""
-    spans = windows(event, zone)
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What organizers decided on the end."""
+
+    closed: datetime | None = None
+    """When the event is over for good, before its hour."""
+    until: datetime | None = None
+    """Until when the day in which this lies, or that ended shortly before, goes on."""
+
+
+NONE = Orders()
+LONGEST_EXTENSION = timedelta(hours=6)
+
+
+def standing(event: EventSettings, zone: ZoneInfo, now: datetime, orders: Orders = NONE) -> Standing:
+    """Return how the event stands."""
+    spans, closed_by_hand = _extended(windows(event, zone), orders.until), orders.closed
     if closed_by_hand is not None:
         spans = [(begins, min(ends, closed_by_hand)) for begins, ends in spans if begins < closed_by_hand]
     for begins, ends in spans:
@@ -63,10 +77,23 @@ def standing(event: EventSettings, zone: ZoneInfo, now: datetime, closed_by_hand
     return Standing(Door.OVER, None, None)
 
 
-def end_of(event: EventSettings, zone: ZoneInfo, closed_by_hand: datetime | None = None) -> datetime:
+def _extended(spans: list[Window], until: datetime | None) -> list[Window]:
+    """Let the day that ``until`` belongs to end then, never into the next one."""
+    if until is None:
+        return spans
+    following = [begins for begins, _ in spans[1:]] + [None]
+    return [
+        (begins, min(until, after) if after else until)
+        if ends < until <= ends + LONGEST_EXTENSION else (begins, ends)
+        for (begins, ends), after in zip(spans, following, strict=True)
+    ]  # fmt: skip
+
+
+def end_of(event: EventSettings, zone: ZoneInfo, orders: Orders = NONE) -> datetime:
     """Return when the event is over."""
-    last = max((ends for _, ends in windows(event, zone)), default=event.closes.astimezone(zone))
-    return min(last, closed_by_hand) if closed_by_hand else last
+    spans = _extended(windows(event, zone), orders.until)
+    last = max((ends for _, ends in spans), default=event.closes.astimezone(zone))
+    return min(last, orders.closed) if orders.closed else last
 
 
 def warm_wanted(event: EventSettings, standing: Standing, now: datetime, held: int) -> int:

@@ -64,7 +64,7 @@ class Keeper:
 
     async def standing(self) -> Standing:
         """Return how the event stands."""
-        return standing(self.event, self.zone, self.now(), await self.store.closed_by_hand())
+        return standing(self.event, self.zone, self.now(), await self.store.orders())
 
     async def servers(self) -> dict[str, dict[str, Any]]:
         """Return account → its server's model, empty where it has none; only accounts of the event."""

@@ -14,7 +14,7 @@ from ..storage import Database
 from ..web.service import Service
 from .authenticator import seat_names
 from .files import SeatFiles
-from .hours import end_of
+from .hours import NONE, Orders, end_of
 from .keeper import Keeper
 from .purge import ATTESTATION, Purge
 from .store import PART, Store
@@ -99,7 +99,7 @@ class EventsService(Service):
         if (self.settings.folder / ATTESTATION).exists():
             await self._search()
             return
-        if self.time_to_purge(await self.store.closed_by_hand()):
+        if self.time_to_purge(await self.store.orders()):
             await Purge(self.settings, self.keeper, self.store, self.now).run()
             return
         await self.keeper.run()
@@ -114,9 +114,9 @@ class EventsService(Service):
             await purge.run()
         self._searched = time.monotonic()
 
-    def time_to_purge(self, closed: Any = None) -> bool:
+    def time_to_purge(self, orders: Orders = NONE) -> bool:
         """Say whether the links have expired, by a clock that did not jump."""
-        over = end_of(self.event, self.settings.site.zone, closed) + self.event.links
+        over = end_of(self.event, self.settings.site.zone, orders) + self.event.links
         wall, steady = self._began
         passed = timedelta(seconds=time.monotonic() - steady)
         jumped = self.now() - wall - passed > JUMP

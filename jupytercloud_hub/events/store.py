@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..storage import Database
+from .hours import Orders
 from .pseudonyms import Draw, draw_name
 from .purge_plan import Step, Task
 from .tables import Code, Happened, Purged, SeatRow, StateRow
@@ -225,10 +226,11 @@ class Store:
             if value is not None:
                 session.add(StateRow(name=name, value=value))
 
-    async def closed_by_hand(self) -> datetime | None:
-        """Return when an organizer ended the event."""
-        value = await self.state("closed")
-        return datetime.fromisoformat(value) if value else None
+    async def orders(self) -> Orders:
+        """Return what organizers decided on the end."""
+        async with self.database.session() as session:
+            found = [await _state(session, name) for name in ("closed", "until")]
+        return Orders(*(datetime.fromisoformat(value) if value else None for value in found))
 
 
 async def _state(session: AsyncSession, name: str) -> Any:

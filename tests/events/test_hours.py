@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from jupytercloud_hub.events.hours import Door, end_of, standing, warm_wanted, windows
+from jupytercloud_hub.events.hours import Door, Orders, end_of, standing, warm_wanted, windows
 from jupytercloud_hub.events.plan import Facts, refusals
 from jupytercloud_hub.events.purge_plan import ALL_CODES, Task, tasks
 from jupytercloud_hub.profiles.catalogue import Catalogue, Profile
@@ -59,10 +59,22 @@ def test_without_hours_it_is_open_from_the_first_to_the_last_instant():
 
 def test_an_organizer_can_end_it_for_good_on_the_first_day():
     by_hand = at("2027-03-27T15:00")
-    assert standing(event(), PARIS, at("2027-03-27T14:59"), by_hand).closes == by_hand
-    assert standing(event(), PARIS, by_hand, by_hand).door is Door.OVER
-    assert standing(event(), PARIS, at("2027-03-28T12:00"), by_hand).door is Door.OVER
-    assert end_of(event(), PARIS, by_hand) == by_hand
+    ended = Orders(closed=by_hand)
+    assert standing(event(), PARIS, at("2027-03-27T14:59"), ended).closes == by_hand
+    assert standing(event(), PARIS, by_hand, ended).door is Door.OVER
+    assert standing(event(), PARIS, at("2027-03-28T12:00"), ended).door is Door.OVER
+    assert end_of(event(), PARIS, ended) == by_hand
+
+
+def test_an_organizer_can_let_one_day_go_on_for_longer():
+    longer = Orders(until=at("2027-03-27T19:30"))
+    assert standing(event(), PARIS, at("2027-03-27T19:15"), longer).closes == at("2027-03-27T19:30")
+    assert standing(event(), PARIS, at("2027-03-27T19:30"), longer).door is Door.NIGHT
+    assert standing(event(), PARIS, at("2027-03-28T11:00"), longer).closes == at("2027-03-28T19:00")
+    last = Orders(until=at("2027-03-28T20:00"))
+    assert end_of(event(), PARIS, last) == at("2027-03-28T20:00")
+    assert standing(event(), PARIS, at("2027-03-27T19:15"), last).door is Door.NIGHT
+    assert end_of(event(), PARIS, Orders(closed=at("2027-03-28T19:45"), until=last.until)) == at("2027-03-28T19:45")
 
 
 WARM = [

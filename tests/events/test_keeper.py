@@ -73,6 +73,15 @@ async def test_visitors_are_told_ten_minutes_before_the_end_of_each_day_and_not_
     assert await told(keeper, CLOSES + timedelta(hours=15)) is None
 
 
+async def test_who_stays_open_longer_takes_the_announcement_back_and_makes_it_anew(keeper: Keeper) -> None:
+    assert await told(keeper, CLOSES - timedelta(minutes=5)) is not None
+    await keeper.store.set_state("until", (CLOSES + timedelta(minutes=30)).isoformat())
+    assert await told(keeper, CLOSES - timedelta(minutes=4)) is None
+    announced = await told(keeper, CLOSES + timedelta(minutes=21))
+    assert announced is not None
+    assert announced.at == CLOSES + timedelta(minutes=30)
+
+
 async def test_the_operators_own_maintenance_is_left_alone(keeper: Keeper) -> None:
     assert keeper.culling
     own = Maintenance(INSIDE + timedelta(hours=1), Localized("Coupure"))

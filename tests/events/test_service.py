@@ -88,6 +88,7 @@ def test_who_is_stuck_calls_and_the_board_shows_it(hub: EventHub) -> None:
         orders = organizer.get("services/events/orders")
         assert "refresh" not in orders.headers, "it stays still while somebody types"
         assert "Message à tous" in orders.text
+        assert "30 minutes de plus" in orders.text
         organizer.post("services/events/helped", data={"_xsrf": xsrf[1], "seat": "seat-0001"})
         organizer.post("services/events/message", data={"_xsrf": xsrf[1], "text": "Goûter à 16 h <b>"})
         assert hub.status()["stuck"] == []
@@ -102,8 +103,9 @@ def test_a_seat_that_is_reset_is_new_for_the_next_visitor(hub: EventHub) -> None
     home = hub.home("seat-0001")
     (home / "secret.txt").write_text("the first visitor's")
     with hub.browser() as organizer:
-        board = hub.come_in(organizer, hub.codes("organizer")[0])
-        xsrf = re.search(r'name="_xsrf" value="([^"]+)"', board.text)
+        hub.come_in(organizer, hub.codes("organizer")[0])
+        orders = organizer.get("services/events/orders")
+        xsrf = re.search(r'name="_xsrf" value="([^"]+)"', orders.text)
         assert xsrf
         organizer.post("services/events/reset", data={"_xsrf": xsrf[1], "seat": "seat-0001"})
     until(lambda: not (home / "secret.txt").exists() and hub.status()["held"] == 0, hub.words)
