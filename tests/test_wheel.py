@@ -13,12 +13,13 @@ from pathlib import Path
 from tests.support import ROOT
 
 PACKAGE = "jupytercloud_hub"
-NOT_SHIPPED = ("__pycache__", "node_modules", "*.pyc")
+NOT_SHIPPED = ("__pycache__", ".*", "node_modules", "*.pyc")
 
 
 def built(source: Path, moment: int) -> Path:
     """Build a wheel of a copy whose files all have this time of change."""
     shutil.copytree(ROOT / PACKAGE, source / PACKAGE, ignore=shutil.ignore_patterns(*NOT_SHIPPED))
+    shutil.copytree(ROOT / "config", source / "config")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for path in source.rglob("*"):
