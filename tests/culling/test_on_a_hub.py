@@ -112,8 +112,12 @@ async def test_keep_it_works_once_with_the_servers_own_token_and_is_refused_the_
     assert (kept.status_code, kept.json()["keep"]["code"]) == (200, "used-up")
     again = await hub.ask("POST", "api/v1/servers/anna/~/keep", token)
     assert (again.status_code, again.json()["error"]["code"]) == (409, "used-up")
-    other = await hub.ask("POST", "api/v1/servers/bob/~/keep", token)
-    assert other.status_code == 403
+    report = {"last_activity": "2026-01-01T00:00:00Z"}
+    for method, path in (("POST", "/keep"), ("GET", ""), ("POST", "/activity")):
+        other = await hub.ask(method, f"api/v1/servers/bob/~{path}", token, json=report)
+        assert other.status_code == 403, path
+    for method, path in (("GET", "plan"), ("GET", "maintenance"), ("DELETE", "maintenance")):
+        assert (await hub.ask(method, f"api/v1/{path}", token)).status_code == 403, path
     nobody = await hub.ask("POST", "api/v1/servers/anna/~/keep", "")
     assert nobody.status_code == 401
     assert (await hub.ask("GET", "api/v1/servers/anna/~", "")).status_code == 401
