@@ -13,10 +13,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export npm_config_cache := $(CACHE)/npm
 export JUPYTERCLOUD_NODE_FOLDER := $(CACHE)/node
 
-.PHONY: help demo test lint fix docs bench soak test-engines engines engines-up engines-down screenshots clean
+.PHONY: help demo demo-event test lint fix docs bench soak test-engines engines engines-up engines-down screenshots clean
 
 help:
 	@echo "make demo          the whole federation on this machine; Ctrl-C ends it"
+	@echo "make demo-event    a fair's hub, from its codes to its purge, in a browser that runs by itself"
 	@echo "make test          all tests that need neither root nor Docker"
 	@echo "make lint          ruff, mypy, the layering of the rooms; make fix mends what can be mended"
 	@echo "make test-engines  root: builds (10 min, once) and starts the real engines (PostgreSQL, Docker Swarm, Kubernetes,"
@@ -36,6 +37,12 @@ $(READY): pyproject.toml
 
 demo: $(READY)
 	@$(BIN)/jupytercloud demo $(DEMO_ARGS)
+
+demo-event: $(READY)
+	@echo "a fair on this machine: made, warmed, a visitor's telephone, the board, closed, purged; in a browser, by itself"
+	@$(BIN)/python -m tests.support.setup
+	@JUPYTERCLOUD_SCREENSHOTS=demo-state/event $(BIN)/python -m pytest -m browser -s tests/browser/test_event_journey.py
+	@echo "pictures: demo-state/event"
 
 test: $(READY)
 	@echo "tests on $$($(BIN)/python --version); make test-engines is for the real engines"
