@@ -84,8 +84,7 @@ class People(TableAuthenticator):
 async def quotas() -> AsyncIterator[Quotas]:
     service = Quotas()
     yield service
-    service.server.stop()
-    await service.server.close_all_connections()
+    await service.end()
 
 
 @pytest.fixture

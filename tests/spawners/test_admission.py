@@ -30,8 +30,7 @@ async def quotas(config: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     config.ProfileMixin.quota_url = service.url
     config.ProfileMixin.quota_token = "hub-token"
     yield service
-    service.server.stop()
-    await service.server.close_all_connections()
+    await service.end()
 
 
 async def test_place_is_reserved_before_confirmed_after_and_released_at_the_end(hub: Any, quotas: Quotas) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -54,6 +55,12 @@ class Quotas:
         self.server = HTTPServer(Application([(f"{prefix}/admission", Handler), (f"{prefix}/usage", Usage)]))
         self.server.add_socket(sock)
         self.url = f"http://127.0.0.1:{port}/services/quotas/"
+
+    async def end(self) -> None:
+        """Listen no more. A hub that ended in this loop has cancelled the connections' tasks already."""
+        self.server.stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.server.close_all_connections()
 
     @property
     def actions(self) -> list[str]:
