@@ -14,6 +14,8 @@ from .windows import DAY
 
 WIDTH, HEIGHT = 720.0, 220.0
 LEFT, BOTTOM, TOP = 52.0, 26.0, 18.0
+LEAST = 1e-9
+"""Units below which a picture has nothing to show."""
 COLOURS = 6
 """Profiles with a colour of their own; the others share the last one."""
 
@@ -93,7 +95,7 @@ def chart(values: Iterable[tuple[date, str, float]], first: date, last: date) ->
 
 def _scale(most: float) -> tuple[float, float]:
     """Return the top of the axis and the step of its marks: 1, 2 or 5 times a power of ten."""
-    if most <= 0:
+    if most < LEAST:
         return 1.0, 1.0
     rough = most / 4
     power = 10.0 ** math.floor(math.log10(rough))

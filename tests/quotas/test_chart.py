@@ -29,6 +29,11 @@ def test_nothing_used_is_an_empty_picture_with_its_axis():
     assert found.days[0].value == FIRST + timedelta(days=29)
 
 
+def test_next_to_nothing_has_the_axis_of_nothing():
+    found = chart([(FIRST, "a", 5e-324)], FIRST, FIRST)
+    assert [mark.value for mark in found.heights] == [0, 1]
+
+
 def test_more_profiles_than_colours_share_the_last_one():
     values = [(FIRST, f"p{number}", 100 - number) for number in range(COLOURS + 3)]
     assert [colour for _, colour in chart(values, FIRST, FIRST).legend] == [0, 1, 2, 3, 4, 5, 5, 5, 5]
