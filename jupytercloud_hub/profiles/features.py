@@ -46,8 +46,8 @@ TABLE: dict[str, dict[str, Support]] = {
 
 
 def support(backend: str, feature: str) -> Support:
-    """Return how far a backend gives a feature. KeyError for what is not in the table."""
-    return TABLE[feature][backend]
+    """Return how far a backend gives a feature; one that is not ours is taken to give it. KeyError: no such feature."""
+    return TABLE[feature].get(backend, GIVEN)
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ async def hub(tmp_path: Path, quotas: Quotas, monkeypatch: pytest.MonkeyPatch) -
     config = Config()
     configure(config, settings)
     config.JupyterHub.authenticator_class = People
+    config.JupyterHub.tornado_settings = {"slow_spawn_timeout": 60}  # a refusal is shown on the form
     config.ProfileMixin.quota_url = quotas.url
     config.ProfileMixin.quota_token = "hub-token"
     del config.JupyterHub["public_url"]
