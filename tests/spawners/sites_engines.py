@@ -58,23 +58,21 @@ class KubernetesSite(Site):
 
     def hurry(self, names: Sequence[str]) -> None:
         # a kubelet of 1.20 looks every ten seconds, sometimes only after a minute, whether an ended pod may go
-        def asked_to_go() -> list[str]:
-            return [
-                pod["metadata"]["name"]
-                for pod in self.pods()
-                if pod["metadata"]["labels"]["jupytercloud.hub/user"] in names
-                and "deletionTimestamp" in pod["metadata"]
-            ]
+        def still_there() -> list[dict[str, Any]]:
+            pods = [pod["metadata"] for pod in self.pods()]
+            return [pod for pod in pods if pod["labels"]["jupytercloud.hub/user"] in names]
 
-        left = self.held().keys() & set(names)
-        if not left:
-            return
-        pods = until(lambda: len(found := asked_to_go()) >= len(left) and found, 90)
-        self.cluster.kubectl(
-            *("delete", "pod", *pods, "-n", self.namespace),
-            *("--grace-period=0", "--force", "--ignore-not-found", "--wait=false"),
-            check=False,
-        )
+        def all_asked_to_go() -> bool:
+            return all("deletionTimestamp" in pod for pod in still_there())  # those that went by themselves are no more
+
+        until(all_asked_to_go, what=lambda: [(pod["name"], "deletionTimestamp" in pod) for pod in still_there()])
+        pods = [pod["name"] for pod in still_there()]
+        if pods:
+            self.cluster.kubectl(
+                *("delete", "pod", *pods, "-n", self.namespace),
+                *("--grace-period=0", "--force", "--ignore-not-found", "--wait=false"),
+                check=False,
+            )
 
     def held(self) -> dict[str, str]:
         return {pod["metadata"]["labels"]["jupytercloud.hub/user"]: pod["metadata"]["uid"] for pod in self.pods()}
