@@ -12,6 +12,7 @@ import click
 import httpx
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ..contracts.loopback import is_loopback
 from ..contracts.text import Text
 from ..federation import registry, signing
 from ..federation.agent import site_key
@@ -67,9 +68,7 @@ def tell_portal(settings: Settings, path: str, body: dict[str, str], *, signed_b
     assert settings.federation is not None
     assert settings.federation.portal is not None
     base = settings.federation.portal.url
-    with httpx.Client(
-        timeout=SECONDS, trust_env=httpx.URL(base).host not in {"127.0.0.1", "::1", "localhost"}
-    ) as client:
+    with httpx.Client(timeout=SECONDS, trust_env=not is_loopback(base)) as client:
         request = client.build_request("POST", f"{base}services/federation/api/v1/{path}", json=body)
         if signed_by is not None:
             token = signing.sign(

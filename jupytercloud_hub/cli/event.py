@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import click
 from pydantic import ValidationError
 
+from ..contracts.loopback import LOOPBACK
 from ..contracts.text import Localized, Text
 from ..contracts.units import parse_bytes
 from ..profiles.catalogue import Catalogue
@@ -138,7 +139,7 @@ def _planned(given: dict[str, Any], lender: Settings | None) -> tuple[Any, list[
         zone=zone,
         memory=parse_bytes(given["memory"]) if given["memory"] else _memory() if given["backend"] == "local" else None,
         backend=given["backend"],
-        public=host not in {"127.0.0.1", "::1", "localhost"},
+        public=host not in LOOPBACK,
         fictitious_data_confirmed=given["fictitious_data"],
         made_up_profiles=frozenset() if lender else frozenset({PYCOA}),
     )

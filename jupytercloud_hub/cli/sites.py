@@ -9,6 +9,7 @@ from typing import Any
 import click
 import httpx
 
+from ..contracts.loopback import is_loopback
 from ..contracts.text import Localized, Text
 from ..federation.model import SiteState
 from ..federation.words import STATES
@@ -96,9 +97,8 @@ def ask(settings: Settings, path: str, *, token: bool = False, **query: str) -> 
             fail(Text("the environment variable {name} is not set", name=TOKEN_VARIABLE), USAGE)
         headers["Authorization"] = f"Bearer {value}"
     url = f"{portal_url(settings)}api/v1/{path}"
-    local = httpx.URL(url).host in {"127.0.0.1", "::1", "localhost"}
     try:
-        with httpx.Client(timeout=SECONDS, trust_env=not local) as client:
+        with httpx.Client(timeout=SECONDS, trust_env=not is_loopback(url)) as client:
             response = client.get(url, params={key: value for key, value in query.items() if value}, headers=headers)
     except httpx.HTTPError as error:
         fail(Text("the portal at {url} does not answer: {error}", url=url, error=str(error)))

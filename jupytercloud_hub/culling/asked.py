@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import httpx
 from pydantic import ValidationError
 
+from ..contracts.loopback import is_loopback
 from ..contracts.stops import StopList, StopRequest
 from .facts import Start
 
@@ -21,13 +22,12 @@ class Asked:
     """The stops that the quota service asks for; None where it gave no answer that can be used."""
 
     def __init__(self, url: str, token: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        local = httpx.URL(url).host in {"127.0.0.1", "::1", "localhost"}
         self._url = url
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
             transport=transport,
-            trust_env=not local,
+            trust_env=not is_loopback(url),
         )
 
     async def close(self) -> None:

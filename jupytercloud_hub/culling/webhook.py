@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import httpx
 from pydantic import AwareDatetime, Field
 
+from ..contracts.loopback import is_loopback
 from ..contracts.model import Model
 from ..contracts.text import LANGUAGES, Language
 from ..web.i18n import render
@@ -48,10 +49,9 @@ class Webhook:
         self, url: str, token: str | None, site: str, page: str, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self._url, self._site, self._page = url, site, page
-        local = httpx.URL(url).host in {"127.0.0.1", "::1", "localhost"}
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx.AsyncClient(
-            headers=headers, timeout=TIMEOUT_SECONDS, transport=transport, trust_env=not local
+            headers=headers, timeout=TIMEOUT_SECONDS, transport=transport, trust_env=not is_loopback(url)
         )
 
     async def close(self) -> None:

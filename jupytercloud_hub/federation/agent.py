@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from .. import __version__
 from ..contracts.heartbeat import Heartbeat, Notice, RunningServer
 from ..contracts.limits import LimitsTold
+from ..contracts.loopback import is_loopback
 from ..contracts.model import Model
 from ..contracts.person import Person
 from ..contracts.server_record import ServerRecord
@@ -162,13 +163,12 @@ class AgentService(Service):
             log.warning(
                 "agent: federation.portal.ask_limits has no effect: this hub has no quotas, whose admission asks"
             )
-        local = httpx.URL(self.portal.url).host in {"127.0.0.1", "::1", "localhost"}
         self.hub = HubApi(self.context.api_url, self.context.api_token, concurrency=2)
         self.client = httpx.AsyncClient(
             base_url=self.portal.url,
             timeout=None,  # noqa: S113 - a heartbeat as a whole has a deadline
             transport=self._transport,
-            trust_env=not local,
+            trust_env=not is_loopback(self.portal.url),
         )
         self._task = asyncio.create_task(self._beat())
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from ..contracts.loopback import is_loopback
 from ..contracts.text import LANGUAGES, Text
 from ..settings.federation import FederationSettings, FederationSite, Notify
 from ..web.i18n import render
@@ -131,9 +132,7 @@ def message(known: Known, zone: ZoneInfo, page: str) -> str:
 
 
 async def _webhook(url: str, text: str) -> None:
-    async with httpx.AsyncClient(
-        timeout=SECONDS, trust_env=httpx.URL(url).host not in {"127.0.0.1", "::1", "localhost"}
-    ) as client:
+    async with httpx.AsyncClient(timeout=SECONDS, trust_env=not is_loopback(url)) as client:
         (await client.post(url, json={"text": text})).raise_for_status()
 
 

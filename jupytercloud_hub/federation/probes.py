@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import httpx
 
+from ..contracts.loopback import LOOPBACK
 from ..contracts.text import Text
 from ..settings.federation import FederationSite, HealthSettings
 from .board import Board
@@ -34,7 +35,7 @@ def client(site: FederationSite) -> httpx.AsyncClient:
         limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
         headers={"User-Agent": "jupytercloud-hub", "Connection": "close"},
         follow_redirects=False,
-        trust_env=address.host not in {"127.0.0.1", "::1", "localhost"},
+        trust_env=address.host not in LOOPBACK,
     )
 
 

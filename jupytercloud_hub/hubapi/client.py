@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 import httpx
 
+from ..contracts.loopback import is_loopback
+
 PAGINATION = "application/jupyterhub-pagination+json"
 PAGE_SIZE = 200
 """The largest page that JupyterHub gives."""
@@ -52,7 +54,7 @@ class HubApi:
             timeout=timeout,
             limits=httpx.Limits(max_connections=concurrency),
             transport=transport,
-            trust_env=not _is_local(api_url),
+            trust_env=not is_loopback(api_url),
             verify=not api_url.startswith("http:"),  # certificates that nobody will be shown are not read in
         )
 
@@ -152,7 +154,3 @@ def _message(response: httpx.Response) -> str:
         return str(response.json().get("message", ""))
     except (ValueError, AttributeError):
         return response.reason_phrase
-
-
-def _is_local(url: str) -> bool:
-    return httpx.URL(url).host in {"127.0.0.1", "::1", "localhost"}

@@ -9,18 +9,18 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ..contracts.loopback import LOOPBACK
 from ..contracts.model import Model
 from ..contracts.text import Text
 from ..contracts.units import Duration
 
 REMOTES_VARIABLE = "JUPYTERCLOUD_REMOTES"
 """Environment variable that tells a server its remotes (JSON); nothing in it is secret."""
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def _safe(value: str) -> str:
     parts = urlsplit(value)
-    if not parts.hostname or (parts.scheme != "https" and parts.hostname not in _LOOPBACK):
+    if not parts.hostname or (parts.scheme != "https" and parts.hostname not in LOOPBACK):
         raise ValueError(Text("an address that begins with https:// is expected: credentials travel to it"))
     if parts.username or parts.password or parts.fragment:
         raise ValueError(Text("an address without user, password and fragment is expected"))

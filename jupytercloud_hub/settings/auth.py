@@ -8,13 +8,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ..contracts.loopback import LOOPBACK
 from ..contracts.model import Model
 from ..contracts.text import Localized, Text
 from ..contracts.units import Duration
 from ..identity.institutions import GroupRule, RoleRule, RoleSources, Texts, check_roles
 from .secrets import Secret
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def check_issuer(value: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date, time, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from ..contracts.loopback import is_loopback
 from ..contracts.model import Model
 from ..contracts.text import Localized, Text
 from ..contracts.units import Duration
@@ -145,8 +145,7 @@ class WebhookSettings(Model):
 
     @model_validator(mode="after")
     def _not_in_the_clear(self) -> WebhookSettings:
-        host = urlsplit(self.url).hostname
-        if not self.url.startswith("https:") and host not in {"127.0.0.1", "::1", "localhost"}:
+        if not self.url.startswith("https:") and not is_loopback(self.url):
             raise ValueError(Text("an address in https is expected: warnings name people"))
         return self
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field
 
+from ..contracts.loopback import LOOPBACK
 from ..contracts.model import Model
 from ..contracts.text import Localized, Text
 from ..contracts.units import Duration
@@ -27,7 +28,7 @@ def _name(value: str) -> str:
 
 def _address(value: str) -> str:
     parts = urlsplit(value)
-    local = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    local = parts.hostname in LOOPBACK
     plain = parts.hostname and parts.username is None and not parts.query and not parts.fragment
     if not plain or parts.scheme not in {"https", "http"}:
         raise ValueError(Text("an address such as https://hub.example.fr/ is expected"))

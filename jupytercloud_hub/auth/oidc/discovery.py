@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from ...contracts.loopback import LOOPBACK
 from .errors import OidcError, ProviderMisconfigured, ProviderUnavailable
 from .http import ProviderClient
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MAX_AGE = 3600.0  # seconds until it is asked for anew
 COOLDOWN = 5.0  # seconds after a failure in which nobody asks again
 DELAYS = (0.0, 0.3, 1.0)  # seconds before each try

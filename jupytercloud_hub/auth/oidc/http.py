@@ -16,9 +16,9 @@ from urllib.request import getproxies, proxy_bypass
 import certifi
 import httpcore
 
+from ...contracts.loopback import LOOPBACK
 from .errors import ProviderMisconfigured, ProviderUnavailable
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MAX_BODY = 1_000_000  # bytes
 _LIMITS: dict[str, Any] = {"max_connections": 50, "max_keepalive_connections": 10, "keepalive_expiry": 30.0}
 _FAILURES = (

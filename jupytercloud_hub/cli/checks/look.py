@@ -17,7 +17,6 @@ from ...settings import Settings
 from ...settings.configure.names import CHECK_TOKEN_FILE
 
 REQUEST_SECONDS = 4.0
-LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from ...auth.oidc.discovery import ProviderMetadata, read_metadata
 from ...auth.oidc.errors import OidcError
 from ...auth.oidc.jwks import fits, read_keys
 from ...contracts.finding import Finding
+from ...contracts.loopback import is_loopback
 from ...contracts.text import Text
 from ...settings.auth import AuthSettings
-from .look import LOCAL, REQUEST_SECONDS, Look, is_certificate, reason
+from .look import REQUEST_SECONDS, Look, is_certificate, reason
 
 AREA = "provider"
 SKEW_WARNING, SKEW_ERROR = 10.0, 60.0
@@ -38,8 +39,9 @@ def _client(at: Look, auth: AuthSettings) -> httpx.AsyncClient:
     verify: ssl.SSLContext | bool = True
     if auth.ca_certificates:
         verify = ssl.create_default_context(cafile=str(at.settings.folder / auth.ca_certificates))
-    local = httpx.URL(auth.issuer).host in LOCAL
-    return httpx.AsyncClient(timeout=REQUEST_SECONDS, verify=verify, trust_env=not local, follow_redirects=False)
+    return httpx.AsyncClient(
+        timeout=REQUEST_SECONDS, verify=verify, trust_env=not is_loopback(auth.issuer), follow_redirects=False
+    )
 
 
 async def _provider(at: Look, auth: AuthSettings, client: httpx.AsyncClient) -> list[Finding]:
