@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 import httpx
 from pydantic import ValidationError
@@ -18,9 +16,7 @@ from ..contracts.admission import (
     Reserve,
 )
 from ..contracts.budget_left import USAGE_PATH, BudgetsLeft
-
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, httpx.AsyncClient]] = WeakKeyDictionary()
+from .http import client_for
 
 
 class NoAnswerError(Exception):
@@ -35,11 +31,10 @@ class Admission:
         self._address = f"{self._base}/{ADMISSION_PATH}"
         self._headers = {"Authorization": f"token {token}", "Content-Type": "application/json"}
         self._timeout = timeout
-        self._direct = urlsplit(url).hostname in _LOOPBACK
 
     async def send(self, message: Reserve | Confirm | Release) -> AdmissionAnswer:
         """Return the service's answer. Raises `NoAnswerError` after the timeout (seconds) at the latest."""
-        client = self._client()  # made outside of the timeout: the first one reads certificates
+        client = await client_for(self._address)  # outside of the timeout: the first one reads certificates
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await client.post(self._address, content=message.model_dump_json(), headers=self._headers)
@@ -57,7 +52,7 @@ class Admission:
         """Return where a person's budgets stand, and prices. Raises `NoAnswerError` after the timeout at the latest."""
         address = f"{self._base}/{USAGE_PATH}"
         headers = {**self._headers, "Accept-Language": language}
-        client = self._client()
+        client = await client_for(address)
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await client.get(address, params={"user": username, "days": 1}, headers=headers)
@@ -68,14 +63,3 @@ class Admission:
             raise NoAnswerError(f"usage: no answer within {self._timeout:g} s") from None
         except (httpx.HTTPError, ValidationError) as error:
             raise NoAnswerError(f"usage: {type(error).__name__}") from None
-
-    def _client(self) -> httpx.AsyncClient:
-        clients = _clients.setdefault(asyncio.get_running_loop(), {})
-        if self._direct not in clients:
-            # loopback never goes through a proxy, whatever the environment says
-            clients[self._direct] = httpx.AsyncClient(
-                trust_env=not self._direct,
-                timeout=None,  # noqa: S113 - bounded as a whole above
-                limits=httpx.Limits(max_connections=50, max_keepalive_connections=10),
-            )
-        return clients[self._direct]

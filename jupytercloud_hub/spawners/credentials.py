@@ -24,13 +24,13 @@ from ..contracts.text import Text
 from ..profiles.remotes import Remote
 from ..web.hub_pages import request_language
 from ..web.i18n import render
+from .http import client_for
 
 LEEWAY_SECONDS = 120
 """A token that ends sooner is refreshed first."""
 ANSWER_SECONDS = 10.0
 LARGEST_ANSWER = 100_000
 _AGAIN = Text("Your login has ended: please log in to the hub again, then repeat this.")
-_AT_ONCE = asyncio.Semaphore(20)
 
 
 class NoCredentialsError(Exception):
@@ -116,17 +116,17 @@ async def assume_role(remote: Remote, token: str, username: str) -> dict[str, st
         "RoleSessionName": "".join(each if each.isascii() and each.isalnum() else "-" for each in username)[:64],
         **({"RoleArn": remote.role} if remote.role else {}),
     }
-    local = httpx.URL(url).host in {"127.0.0.1", "::1", "localhost"}
+    client = await client_for(url)
     try:
-        async with _AT_ONCE, asyncio.timeout(ANSWER_SECONDS), httpx.AsyncClient(trust_env=not local) as client:
-            answer = await client.post(url, data=asked, headers={"Accept": "application/xml"})
+        async with asyncio.timeout(ANSWER_SECONDS):
+            status, content = await _post(client, url, asked)
     except TimeoutError:
         raise NoCredentialsError(f"{url} did not answer within {ANSWER_SECONDS:g} s") from None
     except httpx.HTTPError as error:
         raise NoCredentialsError(f"{url}: {type(error).__name__}") from None
-    if answer.status_code != httpx.codes.OK:
-        raise NoCredentialsError(f"{url}: HTTP {answer.status_code} {_code_of(answer.content)}".rstrip())
-    found = _texts(answer.content)
+    if status != httpx.codes.OK:
+        raise NoCredentialsError(f"{url}: HTTP {status} {_code_of(content)}".rstrip())
+    found = _texts(content)
     try:
         return {
             "access_key": found["AccessKeyId"],
@@ -138,9 +138,19 @@ async def assume_role(remote: Remote, token: str, username: str) -> dict[str, st
         raise NoCredentialsError(f"{url}: an answer without {error.args[0]}") from None
 
 
+async def _post(client: httpx.AsyncClient, url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
+    async with client.stream("POST", url, data=form, headers={"Accept": "application/xml"}) as answer:
+        content = bytearray()
+        async for chunk in answer.aiter_bytes():
+            content += chunk
+            if len(content) > LARGEST_ANSWER:
+                raise NoCredentialsError(f"{url}: an answer of more than {LARGEST_ANSWER} bytes")
+        return answer.status_code, bytes(content)
+
+
 def _texts(content: bytes) -> dict[str, str]:
     """The texts of an answer's elements by name, whatever its namespace; nothing of one that is no plain XML."""
-    if len(content) > LARGEST_ANSWER or b"<!DOCTYPE" in content:
+    if b"<!DOCTYPE" in content:
         return {}
     try:
         root = ElementTree.fromstring(content)  # noqa: S314 - no document type, bounded size
