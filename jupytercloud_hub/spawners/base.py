@@ -58,7 +58,7 @@ class ProfileMixin(AdmissionMixin):
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a server that an earlier hub process started."""
         super().load_state(state)
-        self._record = ServerRecord.from_state(state)
+        self.remember(ServerRecord.from_state(state))
         if self._record is not None:
             self._start_key = self._key()
 
@@ -66,7 +66,7 @@ class ProfileMixin(AdmissionMixin):
         """Forget the server. The key of its start stays until the place is given back."""
         super().clear_state()
         self._resolved = None
-        self._record = None
+        self.remember(None)
 
     @property
     def slug(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakSet
 from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
@@ -114,6 +115,9 @@ class ChoiceMixin(_Base):
 
     backend: ClassVar[str] = ""
 
+    _remembered: ClassVar[WeakSet[ChoiceMixin]] = WeakSet()
+    """Spawners with a record: the form would look at everybody in the hub's memory otherwise."""
+
     def __init__(self, **kwargs: Any) -> None:
         self._read: tuple[object, Catalogue] | None = None
         self._resolved: Resolved | None = None
@@ -194,14 +198,14 @@ class ChoiceMixin(_Base):
         """Return how many more servers fit at this site, as far as the operator declared what there is."""
         if not self.places and not self.gpus_in_all:
             return NOTHING_KNOWN
-        users = self.user.settings.get("users", {})  # all that the hub has in memory: every running server's owner
-        running = [
-            getattr(spawner, "_record", None)
-            for user in list(users.values())
-            for spawner in list(user.spawners.values())
-            if spawner.active
-        ]
+        hub = self.user.settings
+        running = [each._record for each in self._remembered if each.user.settings is hub and each.active]
         return free_places(self.catalogue, self.places, self.gpus_in_all, running)
+
+    def remember(self, record: ServerRecord | None) -> None:
+        """Keep what this server was started as; None once it is gone."""
+        self._record = record
+        (self._remembered.discard if record is None else self._remembered.add)(self)
 
     async def budgets_left(self) -> BudgetsLeft:
         """Return where her budgets stand and what servers cost, as far as it is known."""
@@ -244,7 +248,8 @@ class ChoiceMixin(_Base):
         self._fresh.clear()
         self.apply(resolved)
         self._restore_others()
-        self._resolved, self._record = resolved, resolved.record
+        self._resolved = resolved
+        self.remember(resolved.record)
 
     def refused(self, no: Refused) -> StartRefused:
         """Return a refusal of the catalogue as the hub raises it; one that a stronger login lifts says where."""

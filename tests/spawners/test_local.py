@@ -167,6 +167,33 @@ async def test_failed_start_shows_the_last_words_of_the_server(hub: Any, config:
     assert not app.users["amelie"].spawners[""].active
 
 
+def free_at(app: TestHub, user: str) -> dict[str, int]:
+    """How many places the form of somebody's next start tells."""
+    return dict(app.users[user].spawners[""].free_places().profiles)
+
+
+async def test_running_server_takes_a_place_also_after_the_hub_came_back_and_gives_it_back(
+    hub: Any, config: Any, tmp_path: Path
+) -> None:
+    config.ProfileMixin.places = {"*": 3, "lab": 2}
+    app = await hub()
+    async with Visitor(app) as visitor:
+        await visitor.log_in("bob")
+        assert free_at(app, "bob") == {"*": 3, "lab": 2}
+        await start(visitor, "lab")
+        pid = (await settled(app, "bob")).pid
+    assert free_at(app, "bob") == {"*": 2, "lab": 1}
+    await stop_hub(app, servers=False)
+    app = await start_hub(config, PEOPLE, tmp_path)
+    try:
+        threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
+        assert free_at(app, "bob") == {"*": 2, "lab": 1}
+        await app.users["bob"].stop()
+        assert free_at(app, "bob") == {"*": 3, "lab": 2}
+    finally:
+        await stop_hub(app)
+
+
 async def test_servers_go_on_without_the_hub_and_are_taken_over(hub: Any, config: Any, tmp_path: Path) -> None:
     app = await hub()
     async with Visitor(app) as visitor:
