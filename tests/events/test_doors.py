@@ -146,6 +146,23 @@ async def test_after_closing_a_code_opens_nothing_but_its_holders_work(fair: Fai
         assert (await visitor.look("event/work")).status_code == 302, "the links have expired"
 
 
+async def test_a_guess_that_waits_for_its_turn_gets_no_work_out_of_the_hub(
+    fair: Fair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = fair.codes["visitor"][0]
+    work = Path(fair.authenticator.work_folder)
+    work.mkdir(parents=True)
+    (work / f"{await come_in(fair, code)}.zip").write_bytes(b"PK her work")
+    fair.now = OPENS + timedelta(days=2)
+    async with fair.visitor() as guesser:
+        with monkeypatch.context() as full:
+            full.setattr(fair.authenticator.guard, "take", lambda *_, **__: False)
+            assert (await guesser.give(code)).headers["refresh"], "told to wait"
+            assert (await guesser.look("event/work")).status_code == 302
+        await guesser.look()
+        assert (await guesser.look("event/work")).content == b"PK her work"
+
+
 async def test_organizers_and_helpers_come_in_by_codes_of_their_own_at_any_hour(fair: Fair) -> None:
     fair.now = OPENS - timedelta(days=3)
     for kind, group in (("organizer", "event-organizers"), ("helper", "event-helpers")):
