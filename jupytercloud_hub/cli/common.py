@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from ..contracts.text import Language, Text
-from ..settings import Settings, SettingsError, load
+from ..settings import Problem, Settings, SettingsError, load
 from ..web.i18n import negotiate, render
 
 WRONG = 1
@@ -61,6 +61,19 @@ def load_or_fail(path: Path) -> Settings:
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def problem_as_json(problem: Problem) -> dict[str, Any]:
+    """Return a problem of a file as machines read it."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "key": problem.path,
+        "value": problem.value,
+        "rule": say(problem.rule),
+        "hint": say(problem.hint) if problem.hint else None,
+    }
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..contracts.text import Text
-from .common import USAGE, WRONG, fail, json_option, print_json, say
+from .common import USAGE, WRONG, fail, json_option, print_json, problem_as_json, say
+
+if TYPE_CHECKING:
+    from ..deploy.validate import Report
 
 
 @click.group("helm-values")
@@ -57,7 +60,7 @@ def validate(what: tuple[str, ...], chart: Path | None, as_json: bool) -> None:
                 "valid": not report.problems,
                 "looked_at": report.looked_at,
                 "rendered": bool(report.chart),
-                "problems": [_as_json(problem) for problem in report.problems],
+                "problems": [problem_as_json(problem) for problem in report.problems],
             }
         )
     else:
@@ -68,22 +71,10 @@ def validate(what: tuple[str, ...], chart: Path | None, as_json: bool) -> None:
         raise SystemExit(WRONG)
 
 
-def _summary(report: Any) -> Text:
+def _summary(report: Report) -> Text:
     hubs = ", ".join(report.looked_at)
     if report.problems:
         return Text("{count} to mend in {file}", count=len(report.problems), file=hubs or "helm-values")
     if report.chart:
         return Text("no mistake found, and two renders of the chart are the same: {hubs}", hubs=hubs)
     return Text("no mistake found (the chart itself was not rendered: --chart): {hubs}", hubs=hubs)
-
-
-def _as_json(problem: Any) -> dict[str, Any]:
-    return {
-        "file": problem.file,
-        "line": problem.line,
-        "column": problem.column,
-        "key": problem.path,
-        "value": problem.value,
-        "rule": say(problem.rule),
-        "hint": say(problem.hint) if problem.hint else None,
-    }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ..contracts.text import Text
 from ..settings import SettingsError, load
-from .common import WRONG, config_option, json_option, load_or_fail, print_json, say
+from .common import WRONG, config_option, json_option, load_or_fail, print_json, problem_as_json, say
 
 
 @click.group()
@@ -31,7 +30,7 @@ def validate(file: Path, as_json: bool) -> None:
         load(file)
     except SettingsError as error:
         if as_json:
-            print_json({"valid": False, "problems": [_as_json(problem) for problem in error.problems]})
+            print_json({"valid": False, "problems": [problem_as_json(problem) for problem in error.problems]})
         else:
             for problem in error.problems:
                 click.echo(f"{problem.place}: {say(problem.text())}", err=True)
@@ -42,18 +41,6 @@ def validate(file: Path, as_json: bool) -> None:
         print_json({"valid": True, "problems": []})
     else:
         click.echo(say(Text("{file}: no mistake found", file=str(file))))
-
-
-def _as_json(problem: Any) -> dict[str, Any]:
-    return {
-        "file": problem.file,
-        "line": problem.line,
-        "column": problem.column,
-        "key": problem.path,
-        "value": problem.value,
-        "rule": say(problem.rule),
-        "hint": say(problem.hint) if problem.hint else None,
-    }
 
 
 @command.command()

@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
@@ -56,7 +57,7 @@ def until(condition: Callable[[], Any], seconds: float = 180, what: Any = "") ->
     return given
 
 
-class Site:
+class Site(ABC):
     """A hub on one backend."""
 
     backend: ClassVar[str]
@@ -160,7 +161,7 @@ class Site:
                 stopped.result()
         until(lambda: not self.servers().keys() & set(names))
 
-    def hurry(self, names: Sequence[str]) -> None:
+    def hurry(self, names: Sequence[str]) -> None:  # noqa: B027 - most engines need no help
         """Help an engine that takes long to end what it was told to end."""
 
     def failure(self, name: str, profile: str) -> str:
@@ -192,22 +193,22 @@ class Site:
 
     # -- the engine -------------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def held(self) -> dict[str, str]:
         """Return what the engine holds for this hub: slug of the user, and what tells one thing from its successor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def inside(self, name: str, command: str) -> str:
         """Run a command in the place of a person's server."""
-        raise NotImplementedError
 
     def limits(self, name: str) -> list[str] | None:
         """Return memory (bytes) and processor (µs of 100 ms) as the kernel has them for her server; None: no limit."""
         read = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us"
         return self.inside(name, read).split()
 
+    @abstractmethod
     def node(self, name: str) -> str:
         """Return the machine on which her server runs."""
-        raise NotImplementedError
 
     def gpu(self) -> Any:
         """Return a context in which node2 has one GPU."""
