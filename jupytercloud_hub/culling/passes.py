@@ -16,7 +16,7 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -186,12 +186,12 @@ class Culler:
         counted = Counter(verdict.action for verdict in result.verdicts)
         for action in Action:
             self.metrics.servers.labels(action.value).set(counted[action])
-        slots = asyncio.Semaphore(self.settings.concurrency)
         due = [verdict for verdict in result.verdicts if verdict.action is Action.STOP]
         async with asyncio.TaskGroup() as group:
-            stops = [group.create_task(self._stop(verdict, settled, slots)) for verdict in due]
+            waiting = iter(due)
+            for _ in range(min(self.settings.concurrency, len(due))):
+                group.create_task(self._stop_each(waiting, settled, result.outcomes))
             group.create_task(self._tell(result.verdicts))
-        result.outcomes.update(stop.result() for stop in stops)
         await self._count_reclaimed(result, remembered.moments.get("counted"))
         await self.store.remember(read=self.now(), counted=result.at)
         return result
@@ -285,17 +285,21 @@ class Culler:
         untold = await self.store.untold(way)
         return [verdict for verdict in verdicts if verdict.server.key in untold and verdict.warned]
 
-    async def _stop(self, decided: Verdict, settled: bool, slots: asyncio.Semaphore) -> str:
+    async def _stop_each(self, waiting: Iterator[Verdict], settled: bool, outcomes: Counter[str]) -> None:
+        """Stop one after the other of those that wait; as many of these run as stops may be in flight."""
+        for decided in waiting:
+            outcomes[await self._stop(decided, settled)] += 1
+
+    async def _stop(self, decided: Verdict, settled: bool) -> str:
         verdict, server = decided, decided.server
-        async with slots:
-            self.metrics.in_flight.inc()
-            try:
-                outcome, verdict = await self._stop_one(decided, settled)
-            except HubApiError as error:
-                log.warning("%s/%s was not stopped: %s", server.user, server.name, error)
-                outcome = "failed"
-            finally:
-                self.metrics.in_flight.dec()
+        self.metrics.in_flight.inc()
+        try:
+            outcome, verdict = await self._stop_one(decided, settled)
+        except HubApiError as error:
+            log.warning("%s/%s was not stopped: %s", server.user, server.name, error)
+            outcome = "failed"
+        finally:
+            self.metrics.in_flight.dec()
         if outcome == "stopped":
             await self._note(verdict)
         elif outcome == "spared":

@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 from babel.core import negotiate_locale
-from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -54,16 +54,22 @@ def translations(language: Language) -> NullTranslations:
     """Return the sentences of a language, from all parts."""
     if language == "en":
         return NullTranslations()
-    merged = Catalog(locale=language)
+    merged: Translations | None = None
     folder = resources.files("jupytercloud_hub.web") / "translations" / language
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".po"):
-            with entry.open("rb") as stream:
-                for message in read_po(stream, locale=language):
-                    if message.id:
-                        merged[message.id] = message
+            one = _read(entry, language)
+            merged = merged.merge(one) if merged else one
+    if merged is None:
+        raise FileNotFoundError(f"no sentences in {folder}")
+    return merged
+
+
+def _read(file: Traversable, language: Language) -> Translations:
+    """Return the sentences of one file; what Babel needs to read it is ten times as large, and is gone again."""
     buffer = io.BytesIO()
-    write_mo(buffer, merged)
+    with file.open("rb") as stream:
+        write_mo(buffer, read_po(stream, locale=language))
     buffer.seek(0)
     return Translations(buffer)
 

@@ -14,13 +14,13 @@ from importlib import resources
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from jupyterhub.log import log_request
 from prometheus_client import CollectorRegistry
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, StaticFileHandler
 
 from ..hubapi import HubApi
 from . import common
+from .access_log import log_request
 from .context import ServiceContext
 from .mail import Mailer
 

@@ -212,11 +212,17 @@ class BenchHub:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.bench.culler_worker", *arguments),
             cwd=Path(__file__).parents[2],
+            env=compiled(),
             stdout=asyncio.subprocess.PIPE,
         )
         out, _ = await process.communicate()
         assert process.returncode == 0, culler
         return dict(json.loads(out))
+
+
+def compiled() -> dict[str, str]:
+    """Return an environment in which Python keeps what it compiled, as an installed package has it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 class _Answer(BaseHTTPRequestHandler):
@@ -301,19 +307,23 @@ culling: {{every: "1 s", rules: [{{name: bench, idle: "10 h"}}]}}
 """
 
 
+OURS = "import tests.bench.culler_worker; from jupytercloud_hub.cli.main import main; main()"
+"""The command; the worker's module keeps the tests' own tools out of it."""
+
+
 async def service(hub: BenchHub, culler: str) -> dict[str, float]:
     """Start a culler as a service beside the hub, and read what it holds once it has been through a pass."""
     (port,) = free_ports(1)
     settings = hub.folder / "jupytercloud.yaml"
     settings.write_text(SETTINGS.format(port=port))
     environ = {
-        **os.environ,
+        **compiled(),
         "JUPYTERHUB_API_URL": hub.api,
         "JUPYTERHUB_API_TOKEN": TOKEN,
         "JUPYTERCLOUD_CULLER_URL": f"http://127.0.0.1:{port}",
         "JUPYTERCLOUD_CULLER_API_TOKEN": TOKEN,
     }
-    ours = ("-c", "from jupytercloud_hub.cli.main import main; main()", "serve", "culler", "--config", str(settings))
+    ours = ("-c", OURS, "serve", "culler", "--config", str(settings))
     theirs = ("-m", "jupyterhub_idle_culler", f"--url={hub.api}", "--timeout=36000", "--cull-every=1")
     began, pages = time.time(), -(-hub.sizes.running // (200 if culler == "ours" else 50))
     process = await asyncio.create_subprocess_exec(
@@ -374,9 +384,17 @@ def table(result: Result) -> str:
 
 FULL = 500
 """From so many idle servers on, times are held to what is asked; below, start and end of a pass weigh more."""
-LIMITS = {"wall": 0.13, "wall of a small run": 0.25, "cpu with nothing to cull": 1.2, "memory of a pass": 2.6}
-"""Ours to theirs, at most. 1.5 is asked of memory: what is imported (a database, models) is 1.7 before the first page
-is read, see docs/howto/idle-servers.md."""
+LIMITS = {
+    "wall": 0.13,
+    "wall of a small run": 0.25,
+    "cpu with nothing to cull": 1.2,
+    "growth by a pass": 1.5,
+    "memory of a pass": 2.2,
+    "memory of the service": 2.6,
+}
+"""Ours to theirs, at most. Memory: 1.5 is asked, and holds for what a pass adds to a process that has all it needs
+loaded. Of the whole process it can't hold: Python, TLS, SQLAlchemy and pydantic are 1.6 times theirs by themselves
+before a page is read; docs/howto/idle-servers.md has the figures piece by piece."""
 
 
 def broken(result: Result) -> list[str]:
@@ -394,7 +412,9 @@ def broken(result: Result) -> list[str]:
         "list requests": ours["list_requests"] <= 6,
         "wall": ratio(result.cull, "wall_s") <= LIMITS["wall" if full else "wall of a small run"],
         "cpu with nothing to cull": not full or ratio(result.quiet, "cpu_s") <= LIMITS["cpu with nothing to cull"],
+        "growth by a pass": not full or ratio(result.cull, "grown_mib") <= LIMITS["growth by a pass"],
         "memory of a pass": ratio(result.cull, "peak_mib") <= LIMITS["memory of a pass"],
+        "memory of the service": ratio(result.service, "peak_mib") <= LIMITS["memory of the service"],
     }
     return [name for name, kept in checks.items() if not kept]
 

@@ -15,6 +15,9 @@ from pathlib import Path
 
 Once = Callable[[], Awaitable[object]]
 
+# The HTTP client loads these two for its command line where they are installed: they came with the tests' own tools.
+sys.modules.update(dict.fromkeys(("rich", "pygments")))  # type: ignore[arg-type]
+
 
 async def ours(url: str, token: str, idle: float, in_flight: int, folder: Path) -> tuple[Once, Once]:
     from datetime import UTC, datetime

@@ -125,7 +125,7 @@ class Hub(HubProcess):
             model = (await self.client.get(f"{self.api}/users/{user}")).json()
             return bool(model["servers"].get(server, {}).get("ready"))
 
-        await until(ready, 30)
+        await until(ready, 90)
 
     async def running(self, user: str) -> list[str]:
         return sorted((await self.client.get(f"{self.api}/users/{user}")).json()["servers"])

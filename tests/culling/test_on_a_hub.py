@@ -60,13 +60,13 @@ async def test_an_idle_server_is_warned_then_stopped_and_its_owner_can_read_why(
     async def warned() -> bool:
         return bool((await hub.view("anna", token=token)).get("warned"))
 
-    await until(warned, 30)
+    await until(warned, 90)
     told = datetime.fromisoformat((await hub.view("anna", token=token))["stops_at"])
 
     async def stopped() -> bool:
         return await hub.running("anna") == ["spared"]
 
-    await until(stopped, 30)
+    await until(stopped, 90)
     assert (await hub.view("anna", "spared"))["action"] == "spare"
     async with httpx.AsyncClient(timeout=30, follow_redirects=True) as browser:
         page = await log_in(browser, hub, "anna")
@@ -87,7 +87,7 @@ async def test_who_comes_back_after_the_warning_is_spared(hub: Hub) -> None:
         return bool((await hub.view("anna")).get("warned"))
 
     for _ in range(2):
-        await until(warned, 30)
+        await until(warned, 90)
         await hub.active("anna")
         view = await hub.view("anna")
         assert (view["warned"], view["action"]) == (False, "leave")
@@ -107,7 +107,7 @@ async def test_keep_it_works_once_with_the_servers_own_token_and_is_refused_the_
     async def warned() -> bool:
         return bool((await hub.view("anna")).get("warned"))
 
-    await until(warned, 30)
+    await until(warned, 90)
     kept = await hub.ask("POST", "api/v1/servers/anna/~/keep", token)
     assert (kept.status_code, kept.json()["keep"]["code"]) == (200, "used-up")
     again = await hub.ask("POST", "api/v1/servers/anna/~/keep", token)
@@ -137,7 +137,7 @@ async def test_the_page_keeps_a_server_without_any_script_and_in_both_languages(
 
     async with httpx.AsyncClient(timeout=30, follow_redirects=True) as browser:
         await log_in(browser, hub, "anna")
-        await until(warned, 30)
+        await until(warned, 90)
         page = await browser.get(hub.culler, headers={"Accept-Language": "en"})
         assert "Will stop soon" in page.text
         xsrf = re.search(r'name="_xsrf"[^>]*value="([^"]+)"', page.text)
@@ -166,11 +166,11 @@ async def test_a_culler_that_is_killed_forgets_no_warning_and_no_keep(hub: Hub) 
         except httpx.TransportError:
             return False
 
-    await until(warned, 30)
+    await until(warned, 90)
     told = (await hub.view("anna"))["stops_at"]
     pid = hub.culler_pid()
     os.kill(pid, signal.SIGKILL)
-    await until(well, 45)  # the hub looks after its services every 30 s
+    await until(well, 90)  # the hub looks after its services every 30 s
     assert hub.culler_pid() != pid
     after = await hub.view("anna")
     assert (after["status"], after.get("stops_at")) in {(200, told), (404, None)}  # 404: stopped meanwhile, as told
@@ -178,7 +178,7 @@ async def test_a_culler_that_is_killed_forgets_no_warning_and_no_keep(hub: Hub) 
     async def stopped() -> bool:
         return await hub.running("anna") == []
 
-    await until(stopped, 30)
+    await until(stopped, 90)
 
 
 async def test_the_plan_tells_an_administrator_each_server_and_its_reason(hub: Hub) -> None:
