@@ -16,7 +16,6 @@ from tests.integration.test_login_renater import GRENOBLE
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
-PHONE = {"width": 375, "height": 667}
 OTHERS = [
     {"name": "saclay", "title": {"fr": "Université Paris-Saclay", "en": "Paris-Saclay University"},
      "home_organizations": ["univ-paris-saclay.example"], "affiliations": ["faculty"]},
@@ -33,8 +32,8 @@ def world(tmp_path: Path) -> World:
 
 
 @contextlib.asynccontextmanager
-async def person(browser: Browser, language: str = "fr", *, phone: bool = False) -> AsyncIterator[Page]:
-    size: Any = PHONE if phone else {"width": 1100, "height": 800}
+async def person(browser: Browser, language: str = "fr") -> AsyncIterator[Page]:
+    size: Any = {"width": 1100, "height": 800}
     context = await browser.new_context(locale=f"{language}-{language.upper()}", viewport=size)
     yield await context.new_page()
     await context.close()
@@ -64,31 +63,31 @@ async def test_each_refusal_says_why_and_whom_to_write_to(
 ) -> None:
     async with world.running(), world.hub(institutions=[GRENOBLE, *OTHERS]):
         for login, organization, reason in REFUSED:
-            async with person(browser, language, phone=language == "en") as page:
+            async with person(browser, language) as page:
                 await page.goto(f"{world.url}login")
                 await at_provider(page, login, organization)
                 await expect(page.locator("html")).to_have_attribute("lang", language)
                 await expect(page.locator("main")).to_contain_text(reason)
                 await expect(page.locator("main")).to_contain_text(organization)
-                await look(page, f"login-{reason}-{language}")
+                await look(page, f"login-{reason}-{language}", phone=True)
         async with person(browser, language) as page:
             await page.goto(f"{world.url}oauth_callback?error=x&error_description=call")
             await expect(page.locator("main")).to_contain_text("state-missing")
-            await look(page, f"login-ended-{language}")
+            await look(page, f"login-ended-{language}", phone=True)
 
 
-@pytest.mark.parametrize(("language", "phone"), [("fr", False), ("en", True)])
+@pytest.mark.parametrize("language", ["fr", "en"])
 async def test_the_organization_is_chosen_with_the_keyboard_and_remembered(
-    world: World, browser: Browser, look: Callable[..., Any], language: str, phone: bool
+    world: World, browser: Browser, look: Callable[..., Any], language: str
 ) -> None:
     async with (
         world.running(),
         world.hub(institutions=[GRENOBLE, *OTHERS], organization_choice="page"),
-        person(browser, language, phone=phone) as page,
+        person(browser, language) as page,
     ):
         await page.goto(f"{world.url}login")
         await expect(page.locator("#organizations li")).to_have_count(4)
-        await look(page, f"organizations-{language}")
+        await look(page, f"organizations-{language}", phone=True)
         await page.fill("#q", "GRENOBLE")
         await expect(page.locator("#organizations li:visible")).to_have_count(1)
         await page.fill("#q", "nowhere")
@@ -124,11 +123,10 @@ async def test_a_logout_at_the_provider_is_seen_in_another_browser_and_logging_o
         await page.goto(f"{world.url}logout")
         await page.wait_for_url("**/oidc/logged-out**")
         await expect(page.locator("h1")).to_have_text("Vous êtes déconnecté")
-        await look(page, "logged-out-fr")
-        await page.set_viewport_size(PHONE)
+        await look(page, "logged-out-fr", phone=True)
         await page.get_by_role("button", name="English").click()
         await page.goto(f"{world.url}oidc/logged-out")
-        await look(page, "logged-out-en")
+        await look(page, "logged-out-en", phone=True)
         assert hub.users[ALICE]
         asked: list[str] = []
         other.on("request", lambda request: asked.append(request.url))
@@ -142,13 +140,14 @@ async def test_while_the_provider_is_away_the_login_page_says_so(
     world.issuer = "http://127.0.0.1:9"
     async with world.proxy.running():
         traits = {"break_glass_user": "admin", "break_glass_password": hash_password("a long emergency password")}
-        async with world.hub(**traits), person(browser) as page:
-            answer = await page.goto(f"{world.url}login")
-            assert answer is not None
-            assert answer.status == 503
-            await look(page, "login-provider-away-fr")
-            await page.goto(f"{world.url}oidc/break-glass")
-            await look(page, "break-glass-fr")
+        async with world.hub(**traits), person(browser) as page, person(browser, "en") as english:
+            for one, language in ((english, "en"), (page, "fr")):
+                answer = await one.goto(f"{world.url}login")
+                assert answer is not None
+                assert answer.status == 503
+                await look(one, f"login-provider-away-{language}", phone=True)
+                await one.goto(f"{world.url}oidc/break-glass")
+                await look(one, f"break-glass-{language}", phone=True)
             await page.fill("#password", "a long emergency password")
             await page.fill("#reason", "le fournisseur ne répond pas")
             await page.keyboard.press("Enter")

@@ -9,6 +9,8 @@ from playwright.async_api import Page
 
 NARROW = 320
 """CSS pixels: WCAG 2.2, 1.4.10 Reflow."""
+PHONE = {"width": 375, "height": 667}
+"""CSS pixels of a small telephone."""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 RUN = """
   (tags) => axe.run(document, {resultTypes: ["violations"], runOnly: {type: "tag", values: tags}}).then(
@@ -23,13 +25,19 @@ class Look:
         self._images = images
         self._axe = axe
 
-    async def __call__(self, page: Page, name: str, *, ours: bool = True) -> None:
-        """Look at a page; `ours` False: a picture only (JupyterLab is another project's).
+    async def __call__(self, page: Page, name: str, *, ours: bool = True, phone: bool = False) -> None:
+        """Look at a page; `ours` False: a picture only (JupyterLab is another project's); `phone`: one more picture.
 
         Raises AssertionError with every rule that the page breaks.
         """
         await page.wait_for_load_state()
         await page.screenshot(path=self._images / f"{name}.png", full_page=ours)
+        if phone:
+            before = page.viewport_size
+            await page.set_viewport_size(PHONE)
+            await page.screenshot(path=self._images / f"{name}-phone.png", full_page=ours)
+            if before:
+                await page.set_viewport_size(before)
         if not ours:
             return
         wrong: list[str] = []
