@@ -1,10 +1,10 @@
-"""Visitors' files on a local backend: packed when the event is over, removed by reset and purge."""
+"""Visitors' files in folders that the hub sees, and their packed work: made when the event is over, then removed."""
 
 from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..settings import Settings
@@ -16,28 +16,39 @@ LARGEST = 50 * 1024**2
 
 
 class SeatFiles:
-    """The files of seats on this machine: homes, scratch rooms, logs, packed work."""
+    """The files of seats that this machine sees: homes, scratch rooms, logs, packed work."""
 
     def __init__(self, settings: Settings) -> None:
-        where = settings.spawner.local if settings.spawner else None
+        self._settings = settings
         state = settings.state_folder.resolve()
-        self.here = settings.spawner is None or settings.spawner.backend == "local"
-        """Whether homes are folders of this machine: on engines they are volumes, which this does not touch."""
-        self.homes = settings.folder / where.homes if where and where.homes else state / "homes"
+        self.local = settings.spawner is None or settings.spawner.backend == "local"
+        self.homes = _homes(settings)
+        """Pattern of the homes' folders; None where homes are the engine's, or nobody said where they are."""
         self.logs = state / "logs"
         self.scratch = state / "scratch"
         self.work = state / WORK
 
-    def home(self, account: str) -> Path:
-        """Return the home of an account."""
-        return self.homes / slug(account)
+    def home(self, account: str) -> Path | None:
+        """Return the home of an account; None where it is no folder that the hub sees."""
+        if self.homes is None:
+            return None
+        name = slug(account)
+        escaped = account.replace("-", "-2d")  # as SwarmSpawner writes names of letters, digits and hyphens
+        hub = slug(self._settings.site.name or "hub")
+        return Path(self.homes.format(hub=hub, user=name, safe_username=name, username=escaped))
 
     def places(self, account: str) -> Iterator[Path]:
         """Yield everything that may hold files of an account."""
-        name = slug(account)
-        if self.here:
-            yield from (self.homes / name, self.scratch / name, self.logs / f"{name}.log")
-        yield self.work / f"{account}.zip"
+        name, home = slug(account), self.home(account)
+        if home is not None:
+            yield home
+        if self.local:
+            yield from (self.scratch / name, self.logs / f"{name}.log")
+        yield self.packed(account)
+
+    def packed(self, account: str) -> Path:
+        """Return where an account's work stands once it is packed."""
+        return self.work / f"{account}.zip"
 
     def count(self, account: str) -> int:
         """Return how many files there are of an account."""
@@ -57,21 +68,45 @@ class SeatFiles:
     def pack(self, account: str) -> Path | None:
         """Pack what a visitor made (nothing hidden, no links out of the home) and return the file; None for nothing."""
         home = self.home(account)
-        if not self.here or not home.is_dir():
+        if home is None or not home.is_dir():
             return None
+        return self.write(account, _made(home))
+
+    def write(self, account: str, made: Iterable[tuple[str, Path | bytes]]) -> Path:
+        """Write an account's packed work: pairs of a name and a file or its content."""
         self.work.mkdir(parents=True, exist_ok=True, mode=0o700)
-        target = self.work / f"{account}.zip"
+        target = self.packed(account)
         draft = target.with_suffix(".new")
         size = 0
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(home.rglob("*")):
-                inside = path.relative_to(home)
-                if path.is_symlink() or not path.is_file() or any(part.startswith(".") for part in inside.parts):
+            for name, content in made:
+                length = len(content) if isinstance(content, bytes) else content.stat().st_size
+                if size + length > LARGEST:
                     continue
-                if not path.resolve().is_relative_to(home.resolve()) or size + path.stat().st_size > LARGEST:
-                    continue
-                size += path.stat().st_size
-                archive.write(path, str(inside))
+                size += length
+                if isinstance(content, bytes):
+                    archive.writestr(name, content)
+                else:
+                    archive.write(content, name)
         draft.chmod(0o600)
         draft.replace(target)
         return target
+
+
+def _made(home: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(home.rglob("*")):
+        inside = path.relative_to(home)
+        if path.is_symlink() or not path.is_file() or any(part.startswith(".") for part in inside.parts):
+            continue
+        if path.resolve().is_relative_to(home.resolve()):
+            yield str(inside), path
+
+
+def _homes(settings: Settings) -> str | None:
+    spawner = settings.spawner
+    if spawner is None or spawner.backend == "local":
+        where = spawner.local if spawner else None
+        homes = settings.folder / where.homes if where and where.homes else settings.state_folder.resolve() / "homes"
+        return str(homes).replace("{", "{{").replace("}", "}}") + "/{user}"
+    home = spawner.kubernetes.home if spawner.backend == "kubernetes" else spawner.swarm and spawner.swarm.home
+    return home.made.path if home and home.made else None

@@ -19,13 +19,18 @@ from ..culling.rules import Maintenance
 from ..culling.store import Store as CullingStore
 from ..hubapi import HubApi, HubApiError
 from ..settings.event import EventSettings
+from ..spawners.homes_kept import HomeError
 from ..web.i18n import render
+from .engine import SeatEngine
 from .files import SeatFiles
 from .hours import Door, Standing, standing, warm_wanted
+from .packing import ServerFiles
 from .store import FREE, Seating, Store
 
 log = logging.getLogger("jupytercloud")
-STOP_SECONDS = 60.0
+STOP_SECONDS = 120.0
+PACKING = timedelta(minutes=2)
+"""How much longer servers stay whose work has to be read from them."""
 RETRY_AFTER = timedelta(seconds=30)
 """How long a seat whose server did not start is left alone."""
 
@@ -60,7 +65,12 @@ class Keeper:
     files: SeatFiles
     culling: CullingStore | None
     now: Callable[[], datetime]
+    engine: SeatEngine
+    work: ServerFiles | None = None
+    """Reads visitors' work where it is in no folder that the hub sees."""
     _failed_at: dict[str, datetime] = field(default_factory=dict)
+    _packed: set[str] = field(default_factory=set)
+    """Seats whose folder was packed since the event is over."""
 
     async def standing(self) -> Standing:
         """Return how the event stands."""
@@ -94,7 +104,7 @@ class Keeper:
         wanted = warm if warm is not None else warm_wanted(self.event, door, now, len(seating.held))
         closed = door.door is not Door.OPEN
         if closed and wanted == 0:
-            await self._stop(servers)
+            await self._stop(seating, servers)
             if door.door is Door.OVER:
                 await self._pack(seating)
             return
@@ -102,11 +112,18 @@ class Keeper:
 
     async def renew(self) -> None:
         """Make seats that were left new: server, files and account go, then the account is made again."""
-        for seat in (await self.store.seating(self.now())).reset:
+        await asyncio.gather(*(self._renew(seat) for seat in (await self.store.seating(self.now())).reset))
+
+    async def _renew(self, seat: str) -> None:
+        try:
             await self.stop(seat)
-            await asyncio.to_thread(self.files.remove, seat)
-            await self.forget_account(seat)
-            await self.store.seat(seat, state=FREE, failed=None)
+            await self.engine.remove_homes(seat)
+        except (TimeoutError, HomeError) as error:
+            log.warning("the seat %s is not new yet: %s", seat, error or "it takes long to stop")
+            return
+        await asyncio.to_thread(self.files.remove, seat)
+        await self.forget_account(seat)
+        await self.store.seat(seat, state=FREE, failed=None)
 
     async def stop(self, account: str) -> bool:
         """Stop a server and wait until it is gone; False where there was none. Raises `HubApiError`."""
@@ -165,22 +182,35 @@ class Keeper:
             self._failed_at.pop(seat, None)
             await self.store.seat(seat, failed=None)
 
-    async def _stop(self, servers: dict[str, dict[str, Any]]) -> None:
+    async def _stop(self, seating: Seating, servers: dict[str, dict[str, Any]]) -> None:
         running = [seat for seat, server in servers.items() if server and server.get("pending") != "stop"]
-        for seat in running:
-            try:
-                await self.api.stop_server(seat)
-            except HubApiError as error:
-                log.warning("the server of %s is not stopped yet: %s", seat, error)
+        await asyncio.gather(*(self._stop_one(seat, servers[seat], seat in seating.held) for seat in running))
+
+    async def _stop_one(self, seat: str, server: dict[str, Any], held: bool) -> None:
+        if held and self.files.homes is None:
+            await self.pack(seat, server)
+        try:
+            await self.api.stop_server(seat)
+        except HubApiError as error:
+            log.warning("the server of %s is not stopped yet: %s", seat, error)
+
+    async def pack(self, seat: str, server: dict[str, Any]) -> None:
+        """Pack the work of a seat: from its folder, else from its server if that runs."""
+        if self.files.homes is not None:
+            await asyncio.to_thread(self.files.pack, seat)
+        elif self.work is not None and server.get("ready"):
+            await self.work.pack(seat, str(server["url"]))
 
     async def _tell(self, door: Standing, now: datetime) -> None:
         """Announce the end where people see it: the culler warns on their screens, and stops at the hour."""
         if self.culling is None:
             return
+        # Where work is read from servers, this stops them, once that is done; the culler only what is left.
+        late = PACKING if self.files.homes is None else timedelta(0)
         announced = await self.culling.maintenance()
         if door.closes is not None and now >= door.closes - self.event.notice:
-            if announced is None or announced.at != door.closes:
-                await self.culling.set_maintenance(Maintenance(door.closes, _goodbye()))
+            if announced is None or announced.at != door.closes + late:
+                await self.culling.set_maintenance(Maintenance(door.closes + late, _goodbye()))
         elif (
             announced is not None
             and announced.message == _goodbye()
@@ -190,8 +220,9 @@ class Keeper:
 
     async def _pack(self, seating: Seating) -> None:
         for seat in seating.held:
-            if not (self.files.work / f"{seat}.zip").exists():
+            if seat not in self._packed:
                 await asyncio.to_thread(self.files.pack, seat)
+                self._packed.add(seat)
 
 
 def _goodbye() -> Localized:

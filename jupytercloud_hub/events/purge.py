@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,8 +17,10 @@ from sqlalchemy import delete, func, select
 
 from ..culling.store import PERSONAL
 from ..settings import Settings
+from ..spawners.base import slug
 from ..storage import Database, database
 from .create import HASHED, PLAIN
+from .engine import SeatEngine
 from .keeper import Keeper
 from .purge_plan import ALL_CODES, Task, tasks
 from .store import Store
@@ -40,6 +42,11 @@ class Purge:
     now: Callable[[], datetime]
     progress: Progress = lambda done, all_: None
     _current: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def engine(self) -> SeatEngine:
+        """The engine of the seats."""
+        return self.keeper.engine
 
     async def run(self) -> dict[str, Any]:
         """Remove what is left, then look for traces; return the attestation, which is written too.
@@ -69,7 +76,11 @@ class Purge:
     async def traces(self) -> dict[str, int]:
         """Search hub, files and tables, and return what is found: place → number; empty for nothing."""
         accounts = await self._accounts()
+        slugs = {slug(account) for account in accounts}
         found = {"accounts": len(await self._hub_accounts()), "codes": await self.store.codes()}
+        held, homes = await self.engine.servers(), await self.engine.homes()
+        found["servers"] = sum(len(names) for whose, names in held.items() if whose in slugs)
+        found["volumes"] = sum(len(names) for whose, names in homes.items() if whose in slugs)
         found["files"] = sum([await asyncio.to_thread(self.keeper.files.count, one) for one in accounts])
         found["rows"] = await self._rows(*accounts)
         found["code files"] = sum((self.settings.folder / name).exists() for name in PRINTED)
@@ -86,7 +97,10 @@ class Purge:
     async def _count(self, task: Task) -> int:
         if task.step == "server":
             user = await self.keeper.api.user(task.subject)
-            return int(bool(user and user.get("servers")))
+            held = (await self.engine.servers()).get(slug(task.subject), ())
+            return max(int(bool(user and user.get("servers"))), len(held))
+        if task.step == "volume":
+            return len((await self.engine.homes()).get(slug(task.subject), ()))
         if task.step == "files":
             return await asyncio.to_thread(self.keeper.files.count, task.subject)
         if task.step == "account":
@@ -98,6 +112,10 @@ class Purge:
     async def _take(self, task: Task) -> None:
         if task.step == "server":
             await self.keeper.stop(task.subject)
+            for name in (await self.engine.servers()).get(slug(task.subject), ()):  # what the hub knew nothing of
+                await self.engine.remove_server(name)
+        elif task.step == "volume":
+            await self.engine.remove_homes(task.subject)
         elif task.step == "files":
             await asyncio.to_thread(self.keeper.files.remove, task.subject)
         elif task.step == "account":
@@ -141,6 +159,12 @@ class Purge:
             if session is not None:
                 await import_module("..quotas.store", __package__).erase(session, account, "erased-event")
 
+    def _not_covered(self) -> Iterator[str]:
+        if not self.engine.volumes and self.keeper.files.homes is None:
+            yield "folders of homes that the hub does not see"
+        if self.engine.volumes and self.engine.backend == "swarm" and not self.keeper.event.engines:
+            yield "volumes of machines other than the manager that was asked: event.engines is not set"
+
     async def _attest(self) -> dict[str, Any]:
         journal = await self.store.journal()
         counts: dict[str, int] = {}
@@ -152,13 +176,14 @@ class Purge:
             "purged_at": self.now().isoformat(timespec="seconds"),
             "removed": {
                 "servers": counts.get("server", 0),
+                "volumes": counts.get("volume", 0),
                 "files": counts.get("files", 0),
                 "accounts": counts.get("account", 0),
                 "rows": counts.get("rows", 0),
                 "codes": counts.get("code", 0),
             },
             "found_afterwards": await self.traces(),
-            "not_covered": [] if self.keeper.files.here else ["volumes of homes on the engine"],
+            "not_covered": list(self._not_covered()),
         }
         path: Path = self.settings.folder / ATTESTATION
         draft = path.with_suffix(".new")

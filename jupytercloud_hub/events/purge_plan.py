@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Step = Literal["server", "files", "account", "rows", "code"]
-SEAT_STEPS: tuple[Step, ...] = ("server", "files", "account", "rows")
+Step = Literal["server", "volume", "files", "account", "rows", "code"]
+SEAT_STEPS: tuple[Step, ...] = ("server", "volume", "files", "account", "rows")
 """In this order for each seat: files go after what writes them, rows after what may still make some."""
 
 

@@ -13,9 +13,11 @@ from ..hubapi import HubApi, HubApiError
 from ..storage import Database
 from ..web.service import Service
 from .authenticator import seat_names
+from .engine import SeatEngine
 from .files import SeatFiles
 from .hours import NONE, Orders, end_of
 from .keeper import Keeper
+from .packing import ServerFiles
 from .purge import ATTESTATION, Purge
 from .store import PART, Store
 
@@ -45,6 +47,7 @@ class EventsService(Service):
         self.api: HubApi
         self.store: Store
         self.keeper: Keeper
+        self.work: ServerFiles | None = None
 
     async def start(self) -> None:
         """Open database and hub's client, begin the passes."""
@@ -58,7 +61,9 @@ class EventsService(Service):
             await self._culling.upgrade()
             culling = CullingStore(self._culling)
         self.api = HubApi(self.context.api_url, self.context.api_token, timeout=60)
-        self.keeper = keeper_of(self.settings, self.api, self.store, culling, self.now)
+        files = SeatFiles(self.settings)
+        self.work = None if files.homes is not None else ServerFiles(self.settings, self.context.api_token, files)
+        self.keeper = keeper_of(self.settings, self.api, self.store, culling, self.now, self.work)
         self._loop = asyncio.create_task(self._passes())
 
     async def stop(self) -> None:
@@ -67,6 +72,8 @@ class EventsService(Service):
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
         await self.api.close()
+        if self.work is not None:
+            await self.work.close()
         for database in (self.database, self._culling):
             if database is not None:
                 await database.close()
@@ -123,6 +130,9 @@ class EventsService(Service):
         return self.now() >= over and not jumped
 
 
-def keeper_of(settings: Any, api: HubApi, store: Store, culling: CullingStore | None, now: Any) -> Keeper:
+def keeper_of(
+    settings: Any, api: HubApi, store: Store, culling: CullingStore | None, now: Any, work: ServerFiles | None = None
+) -> Keeper:
     """Return what keeps the seats of a hub's event."""
-    return Keeper(settings.event, settings.site.name, settings.site.zone, api, store, SeatFiles(settings), culling, now)
+    event, site, files = settings.event, settings.site, SeatFiles(settings)
+    return Keeper(event, site.name, site.zone, api, store, files, culling, now, SeatEngine(settings), work)

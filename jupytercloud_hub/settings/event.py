@@ -78,6 +78,16 @@ class EventSettings(Model):
     """Addresses of proxies in front of the hub, whose word on a visitor's address is believed."""
     links: Duration = Field(default="7 d", validate_default=True)
     """How long after the end visitors get their work by their code; then everything is purged."""
+    engines: tuple[Annotated[str, Field(pattern=r"^(unix|tcp)://.+")], ...] = ()
+    """Docker engines of a Swarm's machines, for the purge of homes that are volumes: ``tcp://tasks.engines:2375``.
+
+    A name stands for all of its addresses. Without any, that of ``DOCKER_HOST`` alone is asked.
+    """
+    proxy_url: str = Field(default="", pattern=r"^(https?://.+)?$")
+    """Where the hub's services reach the proxy, such as ``http://127.0.0.1:8000``; ``site.url`` otherwise.
+
+    On engines, visitors' work is read through it before servers stop.
+    """
     fictitious_data: bool = False
     """Whether what visitors see is made-up data: pages and poster say so."""
 

@@ -13,6 +13,7 @@ import pytest
 from jupytercloud_hub.contracts.text import Localized
 from jupytercloud_hub.culling.rules import Maintenance
 from jupytercloud_hub.culling.store import Store as CullingStore
+from jupytercloud_hub.events.engine import SeatEngine
 from jupytercloud_hub.events.files import SeatFiles
 from jupytercloud_hub.events.keeper import Keeper
 from jupytercloud_hub.events.service import EventsService
@@ -47,7 +48,7 @@ async def keeper(settings: Settings) -> AsyncIterator[Keeper]:
     assert settings.event
     api: Any = None
     files = SeatFiles(settings)
-    made = Keeper(settings.event, "salon", settings.site.zone, api, Store(own), files, CullingStore(culling), Clock(INSIDE))  # fmt: skip # noqa: E501
+    made = Keeper(settings.event, "salon", settings.site.zone, api, Store(own), files, CullingStore(culling), Clock(INSIDE), SeatEngine(settings))  # fmt: skip # noqa: E501
     yield made
     await own.close()
     await culling.close()
@@ -92,6 +93,7 @@ async def test_the_operators_own_maintenance_is_left_alone(keeper: Keeper) -> No
 async def test_work_is_packed_without_what_is_hidden_or_leads_out_of_the_home(settings: Settings) -> None:
     files = SeatFiles(settings)
     home = files.home("seat-0001")
+    assert home
     (home / ".ipynb_checkpoints").mkdir(parents=True)
     (home / ".ipynb_checkpoints" / "a.ipynb").write_text("old")
     (home / "sub").mkdir()

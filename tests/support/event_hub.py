@@ -43,8 +43,12 @@ class EventHub(HubProcess):
     """The hub of an event that began an hour ago and goes on for five."""
 
     @classmethod
-    def create(cls, folder: Path, *words: str, notice: str = "3 s") -> EventHub:
-        """Write the directory of the event ``salon`` and move its days to today."""
+    def create(cls, folder: Path, *words: str, notice: str = "3 s", after: str = "") -> EventHub:
+        """Write the directory of the event ``salon`` and move its days to today.
+
+        What ``event create`` writes for an engine is made to run as a process of this machine: paths in containers
+        become paths in the folder.
+        """
         day = (datetime.now(UTC) + timedelta(days=2)).date()
         event("create", "salon", "--from", str(day), "--to", str(day), *words, "--folder", str(folder))
         written = (folder / "jupytercloud.yaml").read_text()
@@ -55,14 +59,17 @@ class EventHub(HubProcess):
         if "end_with_hub" not in written:  # a test that fails half-way leaves no servers
             written = written.replace("    homes: homes\n", "    homes: homes\n    end_with_hub: true\n")
         written = re.sub(r"(  profile: \w+\n)", rf"\1  notice: {notice}\n", written)
-        return cls(folder, re.sub(r"url: http://127.*", "url: {url}", written), path="/salon/")
+        written = re.sub(r"\n  url: .*", "\n  url: {url}", written, count=1)
+        return cls(folder, written, path="/salon/", after=after)
 
     def status(self) -> dict[str, Any]:
         """Return what ``event status --json`` prints, without a new process for each look."""
         return json.loads(event("status", "--json", "--config", str(self.settings)))  # type: ignore[no-any-return]
 
     def home(self, account: str) -> Path:
-        return SeatFiles(load(self.settings)).home(account)
+        home = SeatFiles(load(self.settings)).home(account)
+        assert home
+        return home
 
     def codes(self, kind: str = "visitor") -> list[str]:
         return [row["code"] for row in csv.DictReader((self.folder / "codes.csv").open()) if row["kind"] == kind]

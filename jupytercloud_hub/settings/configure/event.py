@@ -13,6 +13,7 @@ SCOPES = (
     "read:servers",
     "admin:users",  # accounts of seats are made, and deleted by the purge
     "servers",  # seats are started before visitors come, and stopped at the end
+    "access:servers",  # what visitors made is read from their servers, where homes are volumes
     "read:users:groups",  # who asks for the board: organizers and helpers
 )
 """The least that works."""
