@@ -170,14 +170,15 @@ def services(values: Values, settings: Settings | None) -> Iterator[Problem]:
     running = {_serves(one): index for index, one in enumerate(values.get("hub", "extraContainers") or [])}
     ports = {one.get("port") for one in values.get("hub", "service", "extraPorts") or [] if isinstance(one, dict)}
     for name in page_services(settings):
-        if name not in running:
+        url = settings.site.service_urls.get(name)
+        beside = url is None or urlsplit(url).hostname == "hub"  # else in a pod of its own: config/kubernetes/
+        if beside and name not in running:
             rule = Text("no container runs the service {name} (jupytercloud serve {name})", name=name)
             yield values.problem(("hub", "extraContainers"), rule)
-        url = settings.site.service_urls.get(name)
         if url is None:
             rule = Text("the address of the service {name} is needed, such as http://hub:8101", name=name)
             yield values.problem((*DATA, "site", "service_urls"), rule)
-        elif urlsplit(url).hostname == "hub" and urlsplit(url).port not in ports:
+        elif beside and urlsplit(url).port not in ports:
             rule = Text("hub.service.extraPorts does not open this port")
             yield values.problem((*DATA, "site", "service_urls", name), rule, value=url)
         token = f"JUPYTERCLOUD_{name.upper()}_API_TOKEN"

@@ -75,4 +75,5 @@ def test_hub_of_a_site_is_configured_and_keeps_what_only_the_chart_knows(
         assert services[name]["api_token"] == f"token-of-JUPYTERCLOUD_{name.upper()}_API_TOKEN"
         assert "command" not in services[name], "its container runs it, not the hub"
         if "url" in services[name]:
-            assert int(services[name]["url"].rpartition(":")[2]) in ports
+            host, _, port = services[name]["url"].rpartition("://")[2].partition(":")
+            assert (int(port) in ports) if host == "hub" else (host == name)

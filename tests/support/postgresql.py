@@ -24,23 +24,30 @@ class Postgresql:
 
     url: str
     folder: Path | None = None
+    address: str = "127.0.0.1"
 
     @classmethod
     @contextmanager
-    def running(cls) -> Iterator[Postgresql]:
-        """Use the server of DATABASE_URL, else start one and remove it afterwards."""
+    def running(cls, address: str = "127.0.0.1") -> Iterator[Postgresql]:
+        """Use the server of DATABASE_URL, else start one and remove it afterwards.
+
+        ``address``: one of this machine's, at which it listens too, for the engines' nodes and pods behind it.
+        """
         given = os.environ.get("DATABASE_URL")
         if given:
             yield cls(given)
             return
         folder = Path(tempfile.mkdtemp(prefix="jupytercloud-pg-", dir="/tmp"))  # a socket's path must be short
         port = free_port()
-        server = cls(f"postgresql://postgres@127.0.0.1:{port}/postgres", folder)
+        server = cls(f"postgresql://postgres@127.0.0.1:{port}/postgres", folder, address)
         try:
             if os.geteuid() == 0:
                 owner = pwd.getpwnam("postgres")
                 os.chown(folder, owner.pw_uid, owner.pw_gid)
             server._run("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+            if address != "127.0.0.1":
+                with (folder / "data" / "pg_hba.conf").open("a") as rules:
+                    rules.write("host all all 10.0.0.0/8 trust\n")
             server.start(port)
             yield server
         finally:
@@ -50,7 +57,8 @@ class Postgresql:
     def start(self, port: int | None = None) -> None:
         """Start the server (again) and wait until it answers."""
         port = port or make_url(self.url).port
-        self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", f"-p {port} -h 127.0.0.1 -k {self.folder}", "start")
+        listen = ",".join(sorted({"127.0.0.1", self.address}))
+        self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", f"-p {port} -h {listen} -k {self.folder}", "start")
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server; `immediate` is what a power cut does."""

@@ -1,0 +1,106 @@
+"""The hub's image for the tests' cluster: this package and what it stands on, taken from the environment that runs the
+tests, on top of the tests' notebook image. Nothing is fetched; images/ holds the one that sites build.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from . import ROOT
+from .engines import NOTEBOOK, RUN
+from .engines_kubernetes import Kubernetes
+
+HUB = "local/hub:test"
+_EXTRAS = ("postgresql",)
+_LEFT_OUT = {"fpdf2", "pillow", "fonttools"}
+"""For posters and reports of events, which no service prints."""
+_DOCKERFILE = f"""FROM {NOTEBOOK}
+ADD site.tar /opt/hub
+ENV PYTHONPATH=/opt/hub PATH=/opt/hub/bin:/opt/venv/bin:/usr/bin:/bin
+CMD []
+"""
+_COMMAND = b"#!/opt/venv/bin/python\nfrom jupytercloud_hub.cli.main import main\nmain()\n"
+
+
+def load_hub_image(cluster: Kubernetes) -> None:
+    """Build the image on each node of the tests' own cluster."""
+    cluster.need_own("an image that no registry has")
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    context = _context()
+
+    def build(node: str) -> None:
+        docker = ["docker", "-H", f"unix://{RUN}/kubernetes/{node}/engine/docker.sock"]
+        asked = [*docker, "run", "--rm", "--network=none", NOTEBOOK, "python", "-V"]
+        theirs = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=170).stdout
+        assert f" {python}." in theirs, f"the tests' image has {theirs}, and these tests run on {python}"
+        command = [*docker, "build", "--quiet", "--network=none", "--tag", HUB, "-"]
+        environment = {"DOCKER_BUILDKIT": "0", "PATH": "/usr/local/bin:/usr/bin:/bin"}
+        done = subprocess.run(command, input=context, capture_output=True, env=environment, check=False, timeout=300)
+        assert done.returncode == 0, done.stderr.decode()
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(build, cluster.nodes))
+
+
+def _context() -> bytes:
+    site = io.BytesIO()
+    with tarfile.open(fileobj=site, mode="w") as tar:
+        for source, inside in sorted({inside: (path, inside) for path, inside in _files()}.values()):
+            tar.add(source, inside, recursive=False)
+        _add(tar, "bin/jupytercloud", _COMMAND, 0o755)
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        _add(tar, "Dockerfile", _DOCKERFILE.encode())
+        _add(tar, "site.tar", site.getvalue())
+    return context.getvalue()
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes, mode: int = 0o644) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(data), mode
+    tar.addfile(entry, io.BytesIO(data))
+
+
+def _files() -> Iterator[tuple[Path, str]]:
+    for path in (ROOT / "jupytercloud_hub").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path, path.relative_to(ROOT).as_posix()
+    for name, found in _closure("jupytercloud-hub", _EXTRAS).items():
+        for file in found.files or ():
+            inside = file.as_posix()
+            if inside.startswith("..") or "__pycache__" in inside or inside.endswith(".pth"):
+                continue
+            if re.match(r"babel/locale-data/(?!root|fr|en)", inside):
+                continue
+            if name != "jupytercloud-hub" or ".dist-info/" in inside:
+                yield Path(str(file.locate())), inside
+
+
+def _closure(name: str, extras: tuple[str, ...]) -> dict[str, Distribution]:
+    """Return a distribution and all that it needs, by name."""
+    found: dict[str, Distribution] = {}
+    wanted = [(name, extras)]
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    while wanted:
+        one, asked = wanted.pop()
+        if (one, asked) in seen:
+            continue
+        seen.add((one, asked))
+        found[one] = distribution(one)
+        for line in found[one].requires or ():
+            need = Requirement(line)
+            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in ("", *asked)):
+                below = re.sub(r"[-_.]+", "-", need.name).lower()
+                if below not in _LEFT_OUT:
+                    wanted.append((below, tuple(sorted(need.extras))))
+    return found
