@@ -34,6 +34,7 @@ AREAS = {
     "provider": Text("provider"),
     "portal": Text("portal"),
     "spawner": Text("profiles"),
+    "orphans": Text("left behind"),
     "spawn": Text("a start"),
 }
 WIDEST = 110

@@ -14,6 +14,7 @@ from ..contracts.units import format_duration, parse_duration
 from ..hubapi.client import HubApi, HubApiError
 from ..settings import Settings
 from ..web.service import utc_now
+from .checks.look import find_token
 from .common import USAGE, WRONG, config_option, fail, json_option, language, load_or_fail, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
 GRACE = "10 min"
 
 token_option = click.option(
-    "--token", envvar=TOKEN, help=f"A token with list:users and read:servers; better set {TOKEN}."
+    "--token",
+    envvar=TOKEN,
+    help=f"A token with list:users and read:servers; better set {TOKEN} [default: the one that configure keeps].",
 )
 url_option = click.option(
     "--hub-api", envvar="JUPYTERHUB_API_URL", help="The hub's API; else site.url with hub/api behind it."
@@ -109,7 +112,8 @@ def _age(text: str) -> timedelta:
         fail(error.args[0], USAGE)
 
 
-def _engine(settings: Settings) -> Engine:
+def engine_of(settings: Settings) -> Engine:
+    """Return what holds this hub's servers."""
     spawner = settings.spawner
     if spawner is not None and spawner.backend == "swarm":
         from ..spawners.swarm_sweep import SwarmEngine
@@ -127,18 +131,20 @@ def _engine(settings: Settings) -> Engine:
 
 
 async def _both(settings: Settings, token: str | None, hub_api: str | None) -> tuple[list[Held], set[Owner]]:
+    token = token or find_token(settings, None)[0]
     if not token:
         fail(Text("A token is missing: set {name}.", name=TOKEN), USAGE)
-    held = sorted(await _engine(settings).held(), key=lambda thing: thing.name)
+    held = sorted(await engine_of(settings).held(), key=lambda thing: thing.name)
     url = hub_api or f"{settings.site.url}hub/api"
     try:
         async with HubApi(url, token) as api:
-            return held, await _known(api)
+            return held, await known_owners(api)
     except HubApiError as error:
         fail(Text("The hub does not answer at {url}: {error}", url=url, error=str(error)))
 
 
-async def _known(api: HubApi) -> set[Owner]:
+async def known_owners(api: HubApi) -> set[Owner]:
+    """Return whose servers the hub knows, those that start and stop too."""
     from ..spawners.base import slug
 
     return {
@@ -149,7 +155,7 @@ async def _known(api: HubApi) -> set[Owner]:
 
 
 async def _remove(settings: Settings, lost: list[Held]) -> None:
-    engine = _engine(settings)
+    engine = engine_of(settings)
     for thing in lost:
         await engine.remove(thing.name)
 

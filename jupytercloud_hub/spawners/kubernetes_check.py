@@ -68,6 +68,12 @@ async def _look(spawner: SpawnerSettings, profiles: Sequence[Profile]) -> list[F
             found.append(_no_right(namespace, lacks))
         else:
             found.append(Finding(AREA, "ok", Text("the account has its rights in {namespace}", namespace=namespace)))
+        if beyond := excessive_rights(rules):
+            what = Text(
+                "in {namespace} the account may more than it needs: {rights}", namespace=namespace, rights=beyond
+            )
+            mend = Text("Bind it to the role of config/kubernetes/hub-role.yaml alone.")
+            found.append(Finding(AREA, "warning", what, mend, Text("who takes the hub over gets all of that")))
         api = CoreV1Api(client)
         if "get persistentvolumeclaims" not in lacks:
             found += [finding for name in _claims(spawner, profiles) if (finding := await _claim(api, namespace, name))]
@@ -86,6 +92,27 @@ def missing_rights(rules: Iterable[Mapping[str, Any]]) -> list[str]:
         return any((v, r) in given for v in (verb, "*") for r in (resource, "*"))
 
     return [f"{verb} {resource}" for resource, verbs in NEEDED.items() for verb in verbs if not may(verb, resource)]
+
+
+def excessive_rights(rules: Iterable[Mapping[str, Any]]) -> str:
+    """Return the first of what the rules give and the hub has no use for; empty where they are the least.
+
+    What every account may do (ask about itself, read the API's own description) is no excess.
+    """
+    found = []
+    for rule in rules:
+        resources = set(rule.get("resources") or ())
+        if (resources and resources <= OF_EVERYBODY) or rule.get("resourceNames"):
+            continue
+        for resource in sorted(resources):
+            beyond = [verb for verb in rule.get("verbs") or () if verb not in NEEDED.get(resource, ())]
+            if "" not in (rule.get("apiGroups") or ()) and "*" not in (rule.get("apiGroups") or ()):
+                beyond = list(rule.get("verbs") or ())
+            found += [f"{verb} {resource}" for verb in beyond]
+    return ", ".join(found[:6]) + (" …" if len(found) > 6 else "")
+
+
+OF_EVERYBODY = frozenset({"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"})
 
 
 def _no_right(namespace: str, lacks: Sequence[str]) -> Finding:

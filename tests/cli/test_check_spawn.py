@@ -71,9 +71,10 @@ def runs(hub: HubProcess) -> bool:
 
 def test_a_server_is_started_a_kernel_computes_and_nothing_is_left(hub: HubProcess) -> None:
     found = check(hub, "--spawn")
-    assert [one["status"] for one in found] == ["ok", "ok", "ok"], found
+    assert [one["status"] for one in found] == ["ok"] * 4, found
     assert "a kernel computed over the websocket" in found[1]["what"]
-    assert "nothing of it runs" in found[2]["what"]
+    assert found[2]["what"] == "the home takes what is written"
+    assert "nothing of it runs" in found[3]["what"]
     assert not runs(hub)
 
 

@@ -12,7 +12,7 @@ from ...contracts.finding import Finding
 from ...contracts.text import Text
 from ...settings import Settings
 from ..common import language
-from . import certificates, database, disk, hub, portal, provider, secrets, spawn, spawner
+from . import certificates, database, disk, hub, orphans, portal, provider, secrets, spawn, spawner
 from .look import Look, find_token, looking
 
 SECONDS = 8.0
@@ -29,6 +29,7 @@ AREAS: dict[str, Callable[[Look], Awaitable[list[Finding]]]] = {
     "provider": provider.look,
     "portal": portal.look,
     "spawner": spawner.look,
+    "orphans": orphans.look,
 }
 PARTS = ("auth", "spawners", "federation", "culling", "quotas")
 """Parts that may look at more, in a module ``checks`` with ``async def checks(settings) -> list[Finding]``."""

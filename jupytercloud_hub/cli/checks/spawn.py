@@ -25,7 +25,22 @@ from .look import Look, reason
 
 AREA = "spawn"
 START_SECONDS, KERNEL_SECONDS, STOP_SECONDS = 300.0, 90.0, 90.0
-CODE, ANSWER = "print(6 * 7)", "42"
+CODE = """
+import json, os, pathlib
+def attempt(work):
+    try:
+        work()
+    except OSError as error:
+        return f"{error.strerror}: {error.filename}"
+    return ""
+def write():
+    mark = pathlib.Path.home() / f".jupytercloud-check-{os.getpid()}"
+    mark.write_text("written by jupytercloud check")
+    mark.unlink()
+folders = json.loads(%r)
+print(json.dumps({"sum": 6 * 7, "home": attempt(write), "cvmfs": {f: attempt(lambda: os.listdir(f)) for f in folders}}))
+"""
+"""What the kernel runs: it computes, writes in the home, and reads what its profile promises of CVMFS."""
 SCOPES = "read:users, servers, access:servers"
 NOBODY = Text("nobody gets a server")
 
@@ -46,7 +61,7 @@ async def look(at: Look, profile: str) -> list[Finding]:
     try:
         name = await _person(at)
         async with _server(at, name, profile, found) as url:
-            found.append(await _kernel(at, url))
+            found += await _kernel(at, url, _cvmfs(at, profile))
     except _Failed as failed:
         found.append(failed.finding)
     except httpx.HTTPError as error:
@@ -135,7 +150,16 @@ async def _ready(at: Look, api: str) -> None:
     )
 
 
-async def _kernel(at: Look, url: str) -> Finding:
+def _cvmfs(at: Look, profile: str) -> list[str]:
+    """Return the folders of CVMFS that a profile (empty: the default one) shows in its servers."""
+    offered = [one for one in at.settings.profiles if not one.abstract]
+    chosen = [one for one in offered if (one.name == profile if profile else one.default)] or offered[:1]
+    if at.settings.spawner is None or at.settings.spawner.backend == "local":
+        return []  # a link in the home, which the backend's own look tells of
+    return [volume.target for one in chosen for volume in one.volumes if volume.kind == "cvmfs"]
+
+
+async def _kernel(at: Look, url: str, folders: list[str]) -> list[Finding]:
     begun = time.monotonic()
     headers = {"Authorization": f"Bearer {at.token}"}
     try:
@@ -147,22 +171,52 @@ async def _kernel(at: Look, url: str) -> Finding:
                 said=_message(answer),
             )
             mend = Text("Does the token hold {scopes}? Else look at the server's own log.", scopes=SCOPES)
-            return Finding(AREA, "error", what, mend, Text("notebooks open, and nothing computes"))
+            return [Finding(AREA, "error", what, mend, NOTHING_COMPUTES)]
         kernel = str(answer.json()["id"])
         async with asyncio.timeout(KERNEL_SECONDS):
-            said = await _compute(f"ws{url.removeprefix('http')}api/kernels/{kernel}/channels", headers)
+            code = CODE % json.dumps(folders)
+            said = await _compute(f"ws{url.removeprefix('http')}api/kernels/{kernel}/channels", headers, code)
     except (TimeoutError, OSError, HTTPClientError, httpx.HTTPError, ValueError, KeyError) as error:
         what = Text("no kernel computed: {error}", error=str(error) or type(error).__name__)
         mend = Text("Do proxies in front of the hub let websockets through? The server's own log may say more.")
-        return Finding(AREA, "error", what, mend, Text("notebooks open, and nothing computes"))
-    if said != ANSWER:
-        what = Text("a kernel said {said} instead of {answer}", said=said[:80], answer=ANSWER)
-        return Finding(AREA, "error", what, Text("Look at the image: which kernel is its default one?"))
-    seconds = round(time.monotonic() - begun, 1)
-    return Finding(AREA, "ok", Text("a kernel computed over the websocket after {seconds} s", seconds=seconds))
+        return [Finding(AREA, "error", what, mend, NOTHING_COMPUTES)]
+    return told_by_kernel(said, round(time.monotonic() - begun, 1))
 
 
-async def _compute(url: str, headers: dict[str, str]) -> str:
+NOTHING_COMPUTES = Text("notebooks open, and nothing computes")
+
+
+def told_by_kernel(said: str, seconds: float) -> list[Finding]:
+    """Return the findings from what `CODE` printed in a kernel."""
+    try:
+        told = json.loads(said)
+        home, cvmfs, good = str(told["home"]), dict(told["cvmfs"]), told["sum"] == 42
+    except (ValueError, KeyError, TypeError):
+        good = False
+    if not good:
+        what = Text("a kernel said {said}, which is not what it was asked", said=said[:80])
+        return [Finding(AREA, "error", what, Text("Look at the image: which kernel is its default one?"))]
+    found = [Finding(AREA, "ok", Text("a kernel computed over the websocket after {seconds} s", seconds=seconds))]
+    if home:
+        what = Text("in the server nothing can be written to the home: {error}", error=home)
+        mend = Text("Look at the volume of homes: is it full, read-only, or owned by another account than the image's?")
+        found.append(Finding(AREA, "error", what, mend, Text("people's work can't be saved")))
+    else:
+        found.append(Finding(AREA, "ok", Text("the home takes what is written")))
+    for folder, error in cvmfs.items():
+        if error:
+            what = Text("in the server CVMFS can't be read at {folder}: {error}", folder=folder, error=error)
+            mend = Text(
+                "On the machine that ran it: ls {folder}; is the CVMFS client there, and shared with containers?",
+                folder=folder,
+            )
+            found.append(Finding(AREA, "error", what, mend, Text("the software of the profile is missing")))
+        else:
+            found.append(Finding(AREA, "ok", Text("CVMFS is read at {folder}", folder=folder)))
+    return found
+
+
+async def _compute(url: str, headers: dict[str, str], code: str) -> str:
     """Return what a kernel prints (Jupyter's messaging protocol 5.3, over the server's websocket)."""
     connection: WebSocketClientConnection = await websocket_connect(HTTPRequest(url, headers=headers))
     try:
@@ -174,7 +228,7 @@ async def _compute(url: str, headers: dict[str, str]) -> str:
             "msg_type": "execute_request",
             "version": "5.3",
         }
-        content = {"code": CODE, "silent": False, "store_history": False, "allow_stdin": False}
+        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
         await connection.write_message(
             json.dumps({"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content})
         )

@@ -8,6 +8,8 @@ from .registry import Services
 
 SCOPES = (
     "proxy",  # the routes of the proxy
+    "list:users",  # whose servers the hub knows, beside what the engine holds
+    "read:servers",
     "read:services",  # which services the hub knows; and, at each service, which scopes it holds
 )
 """The least that works; and access to each service's API."""
