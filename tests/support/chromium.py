@@ -42,13 +42,13 @@ def prepare(folder: Path) -> Path:
             if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
                 raise NoBrowserError(f"no Chromium here, and no apt to fetch one: name yours by {VARIABLE}=PATH")
             print("fetching Debian's Chromium into", folder, "(once; about 100 MB)", file=sys.stderr)
-            _unpack(_download(folder), folder / "root")
+            _unpack(download(folder, "chromium", "fonts-dejavu-core"), folder / "root")
             _write_script(folder, script)
     return script
 
 
-def _download(folder: Path) -> list[Path]:
-    """Download Chromium and what the machine lacks for it; return the packages."""
+def download(folder: Path, *names: str) -> list[Path]:
+    """Download Debian packages and what the machine lacks for them, without root; return the files."""
     for name in ("state/lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     options = {
@@ -66,12 +66,12 @@ def _download(folder: Path) -> list[Path]:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     # A broken third-party source must not matter: what counts is whether the download succeeds.
     update = subprocess.run([*apt, "update"], env=environment, capture_output=True, text=True, check=False)
-    wanted = [*apt, "install", "--download-only", "--yes", "chromium", "fonts-dejavu-core"]
+    wanted = [*apt, "install", "--download-only", "--yes", *names]
     got = subprocess.run(wanted, env=environment, capture_output=True, text=True, check=False)
     packages = sorted((folder / "cache/archives").glob("*.deb"))
-    if got.returncode != 0 or not any(p.name.startswith("chromium_") for p in packages):
+    if got.returncode != 0 or not any(p.name.startswith(f"{names[0]}_") for p in packages):
         said = "\n".join((update.stderr + got.stdout + got.stderr).strip().splitlines()[-15:])
-        raise NoBrowserError(f"apt could not fetch Chromium; name yours by {VARIABLE}=PATH. apt says:\n{said}")
+        raise NoBrowserError(f"apt could not fetch {names[0]} (a Chromium of yours: {VARIABLE}=PATH). It says:\n{said}")
     return packages
 
 
