@@ -14,6 +14,7 @@ content() { sha256sum "$1" | cut -c1-12; }
 CONFIG_JUPYTERCLOUD=$(content jupytercloud.yaml); export CONFIG_JUPYTERCLOUD
 CONFIG_JUPYTERHUB_CONFIG=$(content jupyterhub_config.py); export CONFIG_JUPYTERHUB_CONFIG
 CONFIG_DATABASE_INIT=$(content database_init.sql); export CONFIG_DATABASE_INIT
+CONFIG_DUMP=$(content dump.sh); export CONFIG_DUMP
 CONFIG_SOCKET_TRAEFIK=$(content socket_traefik.cfg); export CONFIG_SOCKET_TRAEFIK
 CONFIG_SOCKET_HUB=$(content socket_hub.cfg); export CONFIG_SOCKET_HUB
 CONFIG_PROMETHEUS=$(content prometheus.yml); export CONFIG_PROMETHEUS

@@ -27,6 +27,13 @@ def command() -> None:
 @click.option("--contact", default="", help="E-mail address for people and for certificates [default: support@HOST].")
 @click.option("--portal", help="Address of the federation's portal, if the site belongs to one.")
 @click.option("--registry", help="Where the images are: registry.example.fr/group.")
+@click.option(
+    "--certificate",
+    type=click.Choice(["letsencrypt", "own"]),
+    default="letsencrypt",
+    show_default=True,
+    help="Traefik asks Let's Encrypt, or you bring your institution's certificate and key.",
+)
 @json_option
 def init(folder: Path, as_json: bool, **given: str | None) -> None:
     """Write DIR filled in, with new secrets that only you can read. Overwrites nothing.
@@ -52,13 +59,14 @@ def init(folder: Path, as_json: bool, **given: str | None) -> None:
     if there:
         fail(Text("nothing is overwritten, and these are there: {files}", files=there))
     write(folder, texts, new_secrets(stack))
+    needed = [str(folder / "secrets" / name) for name in stack.given]
     if as_json:
-        print_json(
-            {"folder": str(folder), "files": sorted(texts), "needed": [str(folder / "secrets" / "client_secret")]}
-        )
+        print_json({"folder": str(folder), "files": sorted(texts), "needed": needed})
         return
     click.echo(say(Text("{folder} is written.", folder=str(folder))))
     click.echo(say(Text("Next: put the provider's secret into {file}, then look at {settings}.", **_next(folder))))
+    if stack.certificate == "own":
+        click.echo(say(Text("Your certificate with its chain, and its key: {files}", files=", ".join(needed[1:]))))
     click.echo(say(Text("Then, on a manager of the Swarm: {command}", command=str(folder / "deploy.sh"))))
 
 

@@ -7,6 +7,7 @@ import secrets as random
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -29,6 +30,8 @@ SECRETS = (
 )
 GIVEN = "client_secret"
 """What the provider's operators give: it is not ours to make."""
+CERTIFICATE = ("tls_certificate", "tls_key")
+"""Of the institution's certificate authority, where Let's Encrypt is not asked (``certificate: own``)."""
 
 TEXTS = (
     "stack.yaml",
@@ -36,6 +39,7 @@ TEXTS = (
     "jupytercloud.yaml",
     "jupyterhub_config.py",
     "database_init.sql",
+    "dump.sh",
     "socket_traefik.cfg",
     "socket_hub.cfg",
     "prometheus.yml",
@@ -48,6 +52,7 @@ CONFIGS = {
     "jupytercloud": "jupytercloud.yaml",
     "jupyterhub_config": "jupyterhub_config.py",
     "database_init": "database_init.sql",
+    "dump": "dump.sh",
     "socket_traefik": "socket_traefik.cfg",
     "socket_hub": "socket_hub.cfg",
     "prometheus": "prometheus.yml",
@@ -55,6 +60,8 @@ CONFIGS = {
     "alerts": "alerts.yml",
 }
 """Swarm config → file."""
+TLS = "tls.yaml"
+"""Which certificate Traefik shows; with ``certificate: own`` only."""
 
 
 class Stack(Model):
@@ -74,6 +81,8 @@ class Stack(Model):
     """Address for people, and for the certificate authority."""
     portal: Address | None = None
     """The federation's portal, if the site belongs to one."""
+    certificate: Literal["letsencrypt", "own"] = "letsencrypt"
+    """Whether Traefik gets the certificate by itself, or you bring the file of your institution's authority."""
     registry: str = Field(default="registry.jupytercloud.example.fr/jupytercloud", min_length=1)
     """Where the images are."""
     version: str = "0.1.0"
@@ -102,7 +111,18 @@ class Stack(Model):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Names of the secrets."""
-        return (*SECRETS, "agent_token") if self.portal else SECRETS
+        own = CERTIFICATE if self.certificate == "own" else ()
+        return (*SECRETS, *(("agent_token",) if self.portal else ()), *own)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of the secrets that others give."""
+        return (GIVEN, *CERTIFICATE) if self.certificate == "own" else (GIVEN,)
+
+    @property
+    def configs(self) -> dict[str, str]:
+        """Swarm config → file."""
+        return {**CONFIGS, "tls": TLS} if self.certificate == "own" else CONFIGS
 
 
 def render(stack: Stack) -> dict[str, str]:
@@ -125,20 +145,22 @@ def render(stack: Stack) -> dict[str, str]:
         "image": f"{stack.registry}/hub:{stack.version}",
         "services": stack.services,
         "secrets": stack.secrets,
-        "configs": CONFIGS,
+        "given": stack.given,
+        "configs": stack.configs,
     }
-    texts = {name: environment.get_template(f"{name}.j2").render(given) for name in TEXTS}
+    names = (*TEXTS, TLS) if stack.certificate == "own" else TEXTS
+    texts = {name: environment.get_template(f"{name}.j2").render(given) for name in names}
     return texts | {name: _rules(name) for name in RULES}
 
 
 def new_secrets(stack: Stack, token: Callable[[], str] = lambda: random.token_hex(32)) -> dict[str, str]:
     """Return name → a new random secret, for those that are ours to make."""
-    return {name: token() for name in stack.secrets if name != GIVEN}
+    return {name: token() for name in stack.secrets if name not in stack.given}
 
 
 def existing(folder: Path) -> Iterator[Path]:
     """Yield what writing to ``folder`` would overwrite."""
-    for name in (*TEXTS, *RULES, "secrets"):
+    for name in (*TEXTS, TLS, *RULES, "secrets"):
         if (folder / name).exists():
             yield folder / name
 
