@@ -73,7 +73,8 @@ def start_refused(user: Any, spawner: Any, page: str) -> SpawnException:
     """Return the refusal of a start by a person who left, in her language, with the page that says what is possible."""
     language = request_language(getattr(spawner, "handler", None), user)
     message = render(Text("Your affiliation has ended: no server can be started any more."), language)
-    html = f'{message} <a href="{page}">{render(Text("What you can still do"), language)}</a>'
+    link = render(Text("What you can still do"), language)
+    html = f'{message} <a href="{page}">{link}</a>'
     refused = SpawnException(message, reason="leaver", message_html=html, status_code=403)
     refused.log_message = "a person who left cannot start a server"
     refused.jupyterhub_message, refused.jupyterhub_html_message = message, html

@@ -236,10 +236,9 @@ def import_(file: Any, dry_run: bool, config: Path, as_json: bool) -> None:
         for problem in problems:
             click.echo(say(problem), err=True)
         if not problems:
-            words = (
-                "{count} accounts would wait for their owners" if dry_run else "{count} accounts wait for their owners"
-            )
-            click.echo(say(Text(words, count=len(done))))
+            waiting = Text("{count} accounts wait for their owners", count=len(done))
+            would_wait = Text("{count} accounts would wait for their owners", count=len(done))
+            click.echo(say(would_wait if dry_run else waiting))
     if problems:
         raise SystemExit(WRONG)
 

@@ -7,6 +7,7 @@ part. They are read when the process starts, so that no compiled catalogue has t
 from __future__ import annotations
 
 import io
+import re
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -18,6 +19,7 @@ from babel.support import NullTranslations, Translations
 
 from ..contracts.text import DEFAULT_LANGUAGE, LANGUAGES, Language, Text
 
+_BEFORE_A_MARK = re.compile(r" (?=[:;?!»]|%(?!\())|(?<=«) ")
 LANGUAGE_COOKIE = "jupytercloud-language"
 NATIVE_NAMES: dict[Language, str] = {"fr": "Français", "en": "English"}
 
@@ -69,9 +71,18 @@ def _read(file: Traversable, language: Language) -> Translations:
     """Return the sentences of one file; what Babel needs to read it is ten times as large, and is gone again."""
     buffer = io.BytesIO()
     with file.open("rb") as stream:
-        write_mo(buffer, read_po(stream, locale=language))
+        sentences = read_po(stream, locale=language)
+    for sentence in sentences:
+        whole = sentence.string
+        sentence.string = typeset(whole) if isinstance(whole, str) else tuple(map(typeset, whole))
+    write_mo(buffer, sentences)
     buffer.seek(0)
     return Translations(buffer)
+
+
+def typeset(french: str) -> str:
+    """Return a French sentence whose marks stay on the line of their word (no-break spaces, as printers set them)."""
+    return _BEFORE_A_MARK.sub("\N{NO-BREAK SPACE}", french)
 
 
 def render(text: Text, language: Language) -> str:

@@ -30,7 +30,7 @@ def cull(config: Path, *arguments: str, **env: str) -> Result:
 
 def test_a_maintenance_is_announced_shown_and_taken_back(config: Path) -> None:
     arguments = ("maintenance", "--at", "2026-12-24T18:00+01:00", "--message", "Coupure électrique")
-    assert "24T18:00+01:00 : Coupure électrique" in cull(config, *arguments).output
+    assert "24T18:00+01:00\u00a0: Coupure électrique" in cull(config, *arguments).output
     shown = json.loads(cull(config, "maintenance", "--json").output)["maintenance"]
     assert shown == {
         "at": "2026-12-24T18:00:00+01:00",

@@ -114,7 +114,7 @@ async def test_with_the_portal_there_a_second_big_server_is_refused_at_the_site_
         await until(told, 60)
         refused = await stand.hub.post_server("anna", "big")
         assert refused.status_code == 403
-        assert "« Un grand serveur »" in refused.json()["message"]
+        assert "«\u00a0Un grand serveur\u00a0»" in refused.json()["message"]
         assert "Reims" in refused.json()["message"]
         assert (await stand.hub.post_server("anna", "small")).status_code in (201, 202)
         await stand.hub.stop_server("anna")

@@ -35,7 +35,7 @@ async def test_a_server_is_stopped_after_the_grace_and_the_person_reads_why(tmp_
         assert await hub.running("anna") == [""]  # the grace runs
         person = Person(hub)
         await person.log_in("anna")
-        assert "100 % de votre budget (« Séance de travaux pratiques »)" in (await person.page()).text
+        assert "100\u00a0% de votre budget («\u00a0Séance de travaux pratiques\u00a0»)" in (await person.page()).text
 
         async def stopped() -> bool:
             return await hub.running("anna") == []

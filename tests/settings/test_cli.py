@@ -53,7 +53,7 @@ def test_a_good_file_ends_with_exit_code_0_and_a_missing_one_with_1(folder):
 @pytest.mark.parametrize(
     ("lang", "words"),
     [
-        ("fr_FR.UTF-8", "cette clé n'existe pas. Vouliez-vous dire timezone ?"),
+        ("fr_FR.UTF-8", "cette clé n'existe pas. Vouliez-vous dire timezone\u00a0?"),
         ("en_GB.UTF-8", "there is no such key. Did you mean timezone?"),
         ("C.UTF-8", "cette clé n'existe pas"),
         ("de_DE.UTF-8", "cette clé n'existe pas"),
