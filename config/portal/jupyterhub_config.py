@@ -14,4 +14,3 @@ configure(c, Path(__file__).with_name("jupytercloud.yaml"))
 c.JupyterHub.bind_url = "http://0.0.0.0:8000/"  # HAProxy's, on the portal's inner network
 c.JupyterHub.hub_bind_url = "http://0.0.0.0:8081/"  # the replicas' too
 c.JupyterHub.hub_connect_url = "http://hub.internal:8081/"
-c.JupyterHub.cookie_host_prefix_enabled = True  # no site below the portal's domain can plant a cookie here

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from ..settings.quotas import AccountKind
+
+KINDS: tuple[AccountKind, ...] = get_args(AccountKind)
 
 
 class Metrics:
@@ -25,6 +32,12 @@ class Metrics:
             "jupytercloud_quotas_open_intervals",
             "Servers that are counted, by state (place, running).",
             ["state"],
+            registry=registry,
+        )
+        self.reached = Gauge(
+            "jupytercloud_quotas_accounts_reached",
+            "Accounts that have used so many percent of a limit, by kind (person, group, institution, hub).",
+            ["kind", "percent"],
             registry=registry,
         )
         self.closed = Counter(
@@ -59,3 +72,9 @@ class Metrics:
             "When a heartbeat was last done.",
             registry=registry,
         )
+
+    def show_reached(self, reached: Mapping[tuple[str, int], int], levels: Sequence[int]) -> None:
+        """Say how many accounts of each kind have reached each level, none included."""
+        for kind in KINDS:
+            for level in levels:
+                self.reached.labels(kind, str(level)).set(reached.get((kind, level), 0))

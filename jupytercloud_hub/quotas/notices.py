@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,8 +58,8 @@ class Notices:
         self._reader = reader
         self._person_of = person_of
 
-    async def refresh(self, now: datetime) -> None:
-        """Add the notices that have become due, and take away those that no longer hold."""
+    async def refresh(self, now: datetime) -> Counter[tuple[str, int]]:
+        """Add the notices that have become due, take away those that no longer hold; count them by kind and percent."""
         async with self._ledger.writing() as session:
             rows = (await session.execute(select(Notice).where(Notice.hub == self._ledger.hub))).scalars()
             present: dict[_Key, Notice] = {(row.kind, row.name, row.rule, row.counts, row.percent): row for row in rows}
@@ -85,6 +86,8 @@ class Notices:
                 )
             for key in present.keys() - due:
                 await session.delete(present[key])
+        accounts_at = {(kind, name, percent) for kind, name, _, _, percent in due}
+        return Counter((kind, percent) for kind, _, percent in accounts_at)
 
     async def unmailed(self, now: datetime) -> list[Reached]:
         """Return what people have reached and were not written about: of each limit the highest percentage."""

@@ -25,7 +25,7 @@ from .hub_age import hub_began
 from .ledger import Ledger, Prices
 from .letters import Letters
 from .metrics import Metrics
-from .notices import Notices
+from .notices import USED_UP, Notices
 from .shared_limits import SharedLimits
 from .store import prune
 from .usage import Reader
@@ -139,7 +139,8 @@ class QuotasService(Service):
         with self.metrics.look_seconds.time():
             found = await self.collector.look()
             await self.clock.keep()
-            await self.notices.refresh(found.as_of)
+            reached = await self.notices.refresh(found.as_of)
+        self.metrics.show_reached(reached, [*self.quotas.warn_at, USED_UP])
         if found.adopted or found.closed:
             log.info("ledger and hub agree: %d adopted, %d closed", found.adopted, found.closed)
         if self.letters and (self._posting is None or self._posting.done()):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ..contracts.loopback import LOOPBACK
 from ..contracts.model import Model
@@ -81,6 +81,19 @@ class SiteSettings(Model):
     ``external``: somebody else runs them, and tokens come as ``JUPYTERCLOUD_<NAME>_API_TOKEN``."""
     service_urls: dict[Literal["federation", "agent", "culler", "quotas", "events"], str] = Field(default_factory=dict)
     """Address of a service as the hub reaches it; without one, a free port of this machine."""
+
+    cookie_host_prefix: bool = False
+    """Cookies that no other host below the same domain can plant (``__Host-``): where the hub has its host for itself,
+    over https, at the path ``/``."""
+    wildcard: bool = False
+    """Each person's server on a host of its own below the hub's, so that no page of one person's acts in another's
+    session: where a wildcard name and certificate lead to the hub."""
+
+    @model_validator(mode="after")
+    def _host_of_its_own(self) -> Self:
+        if self.cookie_host_prefix and not (self.origin.startswith("https:") and self.base_path == "/"):
+            raise ValueError(Text("cookie_host_prefix needs a url in https whose path is /"))
+        return self
 
     @property
     def base_path(self) -> str:

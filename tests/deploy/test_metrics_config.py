@@ -20,6 +20,7 @@ from jupytercloud_hub.auth import metrics as auth_metrics
 from jupytercloud_hub.cli.checks.reports import as_textfile
 from jupytercloud_hub.cli.main import main
 from jupytercloud_hub.culling.metrics import Metrics as CullingMetrics
+from jupytercloud_hub.events.metrics import Metrics as EventsMetrics
 from jupytercloud_hub.federation.metrics import FederationMetrics
 from jupytercloud_hub.federation.model import SiteState
 from jupytercloud_hub.quotas.metrics import Metrics as QuotasMetrics
@@ -40,7 +41,7 @@ def metrics() -> dict[str, set[str]]:
     assert hub_metrics
     assert auth_metrics
     ours = CollectorRegistry()
-    for part in (CullingMetrics, FederationMetrics, QuotasMetrics):
+    for part in (CullingMetrics, EventsMetrics, FederationMetrics, QuotasMetrics):
         part(ours)
     found = {"up": set(), "process_resident_memory_bytes": set()}
     for registry in (ours, REGISTRY):

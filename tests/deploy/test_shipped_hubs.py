@@ -10,11 +10,15 @@ import pytest
 from jupyterhub.app import JupyterHub
 from traitlets.config import PyFileConfigLoader
 
+from jupytercloud_hub.settings import SettingsError, load
 from tests.support import ROOT
 from tests.support.hub_process import ADDRESSES, HubProcess
 from tests.support.proxy import proxy_command
 
-KINDS = ("portal", "single-machine")
+KINDS = ("portal", "single-machine", "event")
+
+
+RENATER = "jupytercloud_hub.auth.RenaterAuthenticator"
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     def copy(kind: str) -> Path:
         folder = Path(shutil.copytree(ROOT / "config" / kind, tmp_path / kind))
-        for name in ("client_secret", "database_password", "federation_cookie_secret"):
+        for name in ("client_secret", "database_password", "federation_cookie_secret", "code.key"):
             (tmp_path / name).write_text("0" * 64)
         for file in folder.iterdir():
             text = file.read_text().replace("/var/lib/jupytercloud", str(tmp_path / "state"))
@@ -45,8 +49,27 @@ def test_configuration_is_at_most_thirty_lines_and_sets_only_traits_that_jupyter
     unknown = set(config.JupyterHub) - set(JupyterHub.class_traits())
     assert not unknown
     assert config.JupyterHub.cookie_host_prefix_enabled
-    assert config.JupyterHub.authenticator_class == "jupytercloud_hub.auth.RenaterAuthenticator"
+    assert "subdomain_host" not in config.JupyterHub, "only where a wildcard leads to the hub"
+    authenticator = "jupytercloud_hub.events.authenticator.EventAuthenticator" if kind == "event" else RENATER
+    assert config.JupyterHub.authenticator_class == authenticator
     assert ("spawner_class" in config.JupyterHub) == (kind != "portal")
+
+
+def test_site_with_a_wildcard_has_a_host_for_each_person(copied) -> None:
+    folder = copied("single-machine")
+    file = folder / "jupytercloud.yaml"
+    file.write_text(file.read_text().replace("wildcard: false", "wildcard: true"))
+    hub = JupyterHub(config=PyFileConfigLoader(str(folder / "jupyterhub_config.py")).load_config())
+    assert hub.subdomain_host == "https://hub.labo.example.fr"
+    assert hub.cookie_host_prefix_enabled
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/", "https://labo.example.fr/hub/"])
+def test_cookies_of_the_host_alone_are_refused_where_browsers_would_not_take_them(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "jupytercloud.yaml"
+    file.write_text(f"site: {{name: labo, url: '{url}', cookie_host_prefix: true}}\n")
+    with pytest.raises(SettingsError, match="cookie_host_prefix needs a url in https whose path is /"):
+        load(file)
 
 
 def test_one_machines_hub_starts_as_it_is_shipped_and_its_services_answer(tmp_path: Path, copied) -> None:

@@ -18,6 +18,10 @@ def configure_hub(config: Any, settings: Settings) -> None:
     hub.public_url = site.url
     hub.cookie_secret_file = str(state / "jupyterhub_cookie_secret")
     hub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
+    if site.cookie_host_prefix:
+        hub.cookie_host_prefix_enabled = True
+    if site.wildcard:
+        hub.subdomain_host = site.origin
     update(hub, "custom_scopes", CUSTOM_SCOPES)
     hub.cleanup_servers = False
     hub.concurrent_spawn_limit = 100
