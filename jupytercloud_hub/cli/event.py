@@ -22,12 +22,12 @@ from ..contracts.units import parse_bytes
 from ..profiles.catalogue import Catalogue
 from ..settings import Settings
 from .common import USAGE, WRONG, config_option, fail, json_option, load_or_fail, print_json, print_table, say
+from .event_pycoa import BUTTONS, PYCOA, give_pycoa, own
 
 T = TypeVar("T")
 
 LOCAL_PORT = 8200
-PYCOA = "pycoa"
-UNLIMITED_CGROUP = 2**60
+HUB_IMAGE = "registry.jupytercloud.example.fr/jupytercloud/hub:0.1.0"
 
 
 @click.group()
@@ -52,10 +52,17 @@ def command() -> None:
 @click.option("--codes", type=click.IntRange(1, 20000), help="Codes for visitors; as many as seats by default.")
 @click.option("--open-code", is_flag=True, help="One code on the poster for everybody, instead of tickets.")
 @click.option("--url", default="", help="Public address of the hub. With backend local: this machine's own.")
+@click.option("--image", default="", help=f"Image of the hub, on an engine [default: {HUB_IMAGE}].")
 @click.option("--title", default="", help="Name for people; NAME by default.")
 @click.option("--contact", default="", help="Address that pages name for help.")
 @click.option("--memory", default="", help="What the backend has for servers, such as '256 GiB'.")
 @click.option("--warm", type=click.IntRange(0, 2000), help="Seats that stand ready; a fifth of the seats by default.")
+@click.option("--buttons", default="", help=f"Page of a server with the exercise by buttons, such as {BUTTONS}.")
+@click.option(
+    "--first-view",
+    type=click.Choice(["profile", "buttons", "device"]),
+    help="What opens first: the profile's page, the buttons, or the buttons on telephones alone (where there are any).",
+)
 @click.option("--fictitious-data", is_flag=True, help="The profile shows made-up data, and you know it.")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Directory to write; ./NAME.")
 @json_option
@@ -90,13 +97,18 @@ def create(**given: Any) -> None:
     except ExistsError as error:
         fail(error.text)
     if lender is None:
-        _give_pycoa(folder)
+        give_pycoa(folder)
     if given["as_json"]:
         print_json({"written": str(folder), "files": [path.name for path in written], "url": event.site.url})
         return
     click.echo(say(Text("{path}: {number} files.", path=str(folder), number=len(written))))
     click.echo(say(Text("codes.csv and codes.pdf open the doors: keep them as you keep money.")))
-    click.echo(say(Text("Next: {command}", command=f"cd {folder} && jupyterhub -f jupyterhub_config.py")))
+    begin = {
+        "local": f"cd {folder} && jupyterhub -f jupyterhub_config.py",
+        "swarm": str(folder / "deploy.sh"),
+        "kubernetes": f"kubectl -n argocd apply -f {folder / 'application.yaml'}",
+    }
+    click.echo(say(Text("Next: {command}", command=begin[given["backend"]])))
 
 
 def _planned(given: dict[str, Any], lender: Settings | None) -> tuple[Any, list[Text]]:
@@ -112,7 +124,8 @@ def _planned(given: dict[str, Any], lender: Settings | None) -> tuple[Any, list[
     codes = 0 if given["open_code"] else given["codes"] or given["seats"]
     url = given["url"] or f"http://127.0.0.1:{LOCAL_PORT}/{given['name']}/"
     title = given["title"] or given["name"]
-    sections, catalogue = _lent(given["profile"], lender) if lender else _own(given["folder"] or given["name"])
+    buttons = given["buttons"] or ("" if lender else BUTTONS)
+    sections, catalogue = _lent(given, lender) if lender else own(given["folder"] or given["name"])
     try:
         site = SiteSettings(
             name=given["name"], role="event", title=Localized(title), url=url, timezone=zone.key,
@@ -129,6 +142,8 @@ def _planned(given: dict[str, Any], lender: Settings | None) -> tuple[Any, list[
                 "code_key": {"file": "code.key"},
                 "open_code_cap": given["seats"] if given["open_code"] else 0,
                 "fictitious_data": given["fictitious_data"],
+                "buttons": buttons,
+                "first_view": given["first_view"] or ("device" if buttons else "profile"),
             }
         )
     except ValidationError as error:
@@ -139,13 +154,15 @@ def _planned(given: dict[str, Any], lender: Settings | None) -> tuple[Any, list[
         zone=zone,
         memory=parse_bytes(given["memory"]) if given["memory"] else _memory() if given["backend"] == "local" else None,
         backend=given["backend"],
+        lent_backend=lender.spawner.backend if lender and lender.spawner else "local",
         public=host not in LOOPBACK,
         fictitious_data_confirmed=given["fictitious_data"],
         made_up_profiles=frozenset() if lender else frozenset({PYCOA}),
     )
     port = (urlsplit(url).port or LOCAL_PORT) if given["backend"] == "local" else None
     kept = {key: str(value) for key, value in sorted(given.items()) if value not in (None, "", False, "as_json")}
-    event = Event(site, settings, codes, sections, port, {**kept, "created": facts.now.isoformat(timespec="seconds")})
+    order = {**kept, "created": facts.now.isoformat(timespec="seconds")}
+    event = Event(site, settings, codes, sections, port, order, given["backend"], given["image"] or HUB_IMAGE)
     return event, list(refusals(settings, codes, catalogue, facts))
 
 
@@ -192,53 +209,19 @@ def _memory() -> int:
     return min(machine, limit)
 
 
-def _lent(profile: str, lender: Settings) -> tuple[dict[str, Any], Catalogue]:
+def _lent(given: dict[str, Any], lender: Settings) -> tuple[dict[str, Any], Catalogue]:
     """Return the sections of the site's own file that the event needs."""
+    from ..events import deployed
+
     catalogue = Catalogue(lender.profiles)
-    found = catalogue.get(profile)
+    found = catalogue.get(given["profile"])
     dumped = found.model_dump(mode="json", exclude_defaults=True, exclude={"extends", "access"}) if found else {}
     for file in dumped.get("files", ()):
         file["source"] = str(lender.folder / file["source"])
     spawner = lender.spawner.model_dump(mode="json", exclude_defaults=True) if lender.spawner else {}
+    if given["backend"] != "local":
+        spawner = deployed.spawner(spawner, given["backend"], given["name"])
     return {"spawner": spawner or {"backend": "local"}, "profiles": [{**dumped, "default": True}]}, catalogue
-
-
-def _own(folder: str | Path) -> tuple[dict[str, Any], Catalogue]:
-    """Return the sections for PyCoA on this machine, with the demonstration's made-up data."""
-    from pydantic import TypeAdapter
-
-    from ..profiles.catalogue import Profiles
-
-    pycoa = Path(folder).resolve() / PYCOA
-    profile = {
-        "name": PYCOA,
-        "default": True,
-        "title": "PyCoA",
-        "description": {
-            "fr": "Un carnet qui trace des données par pays. Les données sont fictives.",
-            "en": "A notebook that plots data by country. The data are made up.",
-        },
-        "resources": {"cpu": 1, "memory": "1 GiB"},
-        "files": [{"source": "pycoa/premiers-pas.ipynb", "target": "premiers-pas.ipynb"}],
-        "environment": {
-            "PYTHONPATH": str(pycoa),
-            "BOKEH_RESOURCES": "inline",
-            "JUPYTER_CONFIG_PATH": str(pycoa / "jupyter"),
-        },
-        "default_url": "/lab/tree/premiers-pas.ipynb",
-    }
-    catalogue = Catalogue(TypeAdapter(Profiles).validate_python([profile]))
-    return {"spawner": {"backend": "local", "local": {"homes": "homes"}}, "profiles": [profile]}, catalogue
-
-
-def _give_pycoa(folder: Path) -> None:
-    from ..demo.files import write_pycoa
-
-    write_pycoa(folder / PYCOA)
-    # JupyterLab would ask each visitor whether it may fetch news from the internet.
-    config = folder / PYCOA / "jupyter" / "labconfig" / "page_config.json"
-    config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text('{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}\n')
 
 
 @command.command()
@@ -324,6 +307,34 @@ def close(at_once: bool, config: Path) -> None:
 
 
 @command.command()
+@config_option
+@json_option
+def poster(config: Path, as_json: bool) -> None:
+    """Print poster.pdf and codes.pdf anew, from jupytercloud.yaml as it is now and the codes of codes.csv.
+
+    For another address, title or date. Codes that were handed out stay good.
+
+    \b
+    Example:
+      jupytercloud event poster --config salon/jupytercloud.yaml
+    """
+    from ..events.create import PLAIN, print_again
+
+    settings = load_or_fail(config)
+    if settings.event is None:
+        fail(Text("{file} is no event's: its section event: is missing", file=str(settings.file)), USAGE)
+    try:
+        written = print_again(settings.site, settings.event, settings.folder)
+    except FileNotFoundError:
+        fail(Text("{path} is missing: its codes were purged, or are kept elsewhere", path=str(settings.folder / PLAIN)))
+    if as_json:
+        print_json({"written": [str(path) for path in written]})
+        return
+    for path in written:
+        click.echo(say(Text("Written: {path}", path=str(path))))
+
+
+@command.command()
 @click.option("--yes", is_flag=True, help="Do not ask; also before the links of the visitors have expired.")
 @config_option
 @json_option
@@ -337,8 +348,8 @@ def purge(yes: bool, config: Path, as_json: bool) -> None:
     Example:
       jupytercloud event purge --config salon/jupytercloud.yaml
     """
+    from ..events import purge as purging
     from ..events.hours import end_of
-    from ..events.purge import Purge
 
     settings = load_or_fail(config)
 
@@ -347,7 +358,7 @@ def purge(yes: bool, config: Path, as_json: bool) -> None:
         if datetime.now(UTC) < over and not yes:
             until = over.astimezone(settings.site.zone).isoformat(timespec="minutes")
             fail(Text("visitors may fetch their work until {until}; --yes purges now", until=until))
-        return await Purge(settings, keeper, keeper.store, lambda: datetime.now(UTC)).run()
+        return await purging.Purge(settings, keeper, keeper.store, lambda: datetime.now(UTC)).run()
 
     attestation = asyncio.run(_with_keeper(settings, call))
     if as_json:
@@ -355,7 +366,7 @@ def purge(yes: bool, config: Path, as_json: bool) -> None:
     else:
         for what, number in attestation["removed"].items():
             click.echo(f"{what}: {number}")
-        click.echo(say(Text("Written: {path}", path=str(settings.folder / "attestation.json"))))
+        click.echo(say(Text("Written: {path}", path=str(purging.attestation(settings)))))
     if attestation["found_afterwards"]:
         raise SystemExit(WRONG)
 
@@ -374,7 +385,8 @@ async def _with_keeper(settings: Settings, call: Callable[[Any], Awaitable[T]]) 
     token = kept_secret(settings.state_folder, TOKEN_FILE).hex()
     database = Database(settings.database_url(PART), PART)
     await database.upgrade()
-    url = f"{settings.site.url}hub/api"
+    # In a container the hub is reached on its own network, which may not lead to its public address.
+    url = os.environ.get("JUPYTERHUB_API_URL") or f"{settings.site.url}hub/api"
     try:
         async with HubApi(url, token, timeout=60) as api:
             return await call(keeper_of(settings, api, Store(database), None, lambda: datetime.now(UTC)))

@@ -129,7 +129,8 @@ def write_pycoa(folder: Path) -> None:
     """Copy the notebook; make the data once for each version of what makes them."""
     source = Path(made_up_data.__file__).parent
     folder.mkdir(exist_ok=True)
-    shutil.copyfile(source / "premiers-pas.ipynb", folder / "premiers-pas.ipynb")
+    for name in ("premiers-pas.ipynb", "exercice-salon.ipynb", "exercice.py"):
+        shutil.copyfile(source / name, folder / name)
     made_from = "".join((source / name).read_text() for name in ("made_up_data.py", "reminder.py"))
     mark = folder / "made-from.txt"
     if not mark.exists() or mark.read_text() != made_from:

@@ -19,6 +19,7 @@ from ..settings.site import PrivacySettings, SiteSettings
 from ..storage import Database
 from ..web.hub_pages import hub_handlers
 from ..web.service import utc_now
+from .connections import ConnectionLog
 from .create import HELPER, ORGANIZER
 from .guard import Guard
 from .store import PART, Known, Store
@@ -183,6 +184,12 @@ class EventAuthenticator(Authenticator):
             "groups": [group] if group else [],
             "user_info": {"name": shown, "display_name": shown, USER_INFO_KEY: info},
         }
+
+    async def note_connection(self, address: str, account: str, digest: str) -> None:
+        """Write the connection log, where the settings want one."""
+        if self.settings.connection_log is not None:
+            log = ConnectionLog(Path(self.work_folder).parent, self.settings.connection_log.keep)
+            await asyncio.to_thread(log.note, self.now(), address, account, digest)
 
     def ready_seats(self, users: Any) -> list[str]:
         """Return the accounts whose server answers, of those that the hub has in memory."""

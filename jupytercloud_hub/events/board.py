@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import os
+import tempfile
+import zipfile
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from tornado.web import authenticated
 
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from .service import EventsService
 
 LOOK_SECONDS = 5
+PIECE = 256 * 1024
+"""Bytes that are in memory at once."""
 LONGEST_MESSAGE = 300
 EXTENSION = timedelta(minutes=30)
 
@@ -60,7 +66,7 @@ class BoardHandler(EventPage):
             door = await service.keeper.standing()
             stuck = self.person.username in seating.stuck
             self.render_page("events/visitor.html", stuck=stuck, message=message, closes=door.closes,
-                             fictitious=service.event.fictitious_data)  # fmt: skip
+                             buttons=bool(service.event.buttons), fictitious=service.event.fictitious_data)  # fmt: skip
             return
         if not orders:
             self.set_header("Refresh", f"{LOOK_SECONDS}; url={service.context.prefix}")
@@ -117,13 +123,48 @@ class ReportHandler(EventPage):
             return
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["quarter", "entered", "failed", "turned_away", "seconds_p50", "seconds_p95"])
+        writer.writerow(["quarter", "entered", "failed", "turned_away", "seconds_p50", "seconds_p95",
+                         "visitor_hours", "server_hours"])  # fmt: skip
         for quarter in found.quarters:
             begins = quarter.begins.isoformat(timespec="minutes")
-            writer.writerow([begins, quarter.entered, quarter.failed, quarter.turned_away, quarter.p50, quarter.p95])
+            hours = (round(quarter.visitor_hours, 2), round(quarter.server_hours, 2))
+            counts = (quarter.entered, quarter.failed, quarter.turned_away, quarter.p50, quarter.p95)
+            writer.writerow([begins, *counts, *hours])
         self.set_header("Content-Type", "text/csv; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{service.settings.site.name}.csv"')
         self.write(out.getvalue())
+
+
+class WorkHandler(EventPage):
+    """``work.zip``: what all visitors made until now, for organizers, before seats are made new between two classes."""
+
+    @authenticated
+    async def get(self) -> None:
+        if not self.organizes:
+            raise forbidden()
+        service = self.service
+        seating, servers = await service.store.seating(service.now()), await service.keeper.servers()
+        await asyncio.gather(*(service.keeper.pack(seat, servers.get(seat) or {}) for seat in seating.held))
+        files = {seat: service.keeper.files.packed(seat) for seat in seating.held}
+        names = {f"{seating.names.get(seat) or seat} ({seat}).zip": path for seat, path in files.items()}
+        packed = await asyncio.to_thread(_together, names)
+        self.set_header("Content-Type", "application/zip")
+        self.set_header("Content-Disposition", f'attachment; filename="{service.settings.site.name}-all.zip"')
+        with packed:
+            while piece := await asyncio.to_thread(packed.read, PIECE):
+                self.write(piece)
+                await self.flush()
+
+
+def _together(names: dict[str, Path]) -> IO[bytes]:
+    """Return a file without a name that holds the packed works, each under its visitor's pseudonym."""
+    whole = tempfile.TemporaryFile()  # noqa: SIM115 - who asked for it closes it
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
+        for name, path in names.items():
+            if path.exists():
+                archive.write(path, name)
+    whole.seek(0)
+    return whole
 
 
 def handlers() -> list[tuple[Any, ...]]:
@@ -132,4 +173,5 @@ def handlers() -> list[tuple[Any, ...]]:
         (r"(orders)?", BoardHandler),
         (r"(help|helped|message|reset|extend|close)", ActHandler),
         (r"report(\.csv)?", ReportHandler),
+        (r"work\.zip", WorkHandler),
     ]

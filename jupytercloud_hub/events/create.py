@@ -20,8 +20,10 @@ from ruamel.yaml import YAML
 from ..contracts.text import LANGUAGES, Language, Localized, Text
 from ..settings.event import EventSettings
 from ..settings.site import SiteSettings
+from ..settings.spawner import SwarmHome
 from ..web.i18n import render
 from . import codes as pure
+from . import deployed
 from .hours import end_of, windows
 from .printed import Printed, link, poster, sheets
 
@@ -48,6 +50,10 @@ class Event:
     """First of three ports of this machine, for ``backend: local``."""
     order: Mapping[str, Any]
     """What was asked for, kept in ``event.yaml``."""
+    backend: str = "local"
+    """On ``swarm`` and ``kubernetes`` what deploys the hub is written too."""
+    image: str = ""
+    """Image of the hub, on an engine."""
 
 
 class ExistsError(Exception):
@@ -91,12 +97,13 @@ def _fill(event: Event, folder: Path, final: Path) -> None:
     (folder / HASHED).write_text("".join(f"{kind} {pure.digest(code, key)}\n" for kind, code in made))
     (folder / "event.yaml").write_text(_dump(dict(event.order)))
     _configuration(event, folder, final)
-    visitors = [code for kind, code in made if kind == VISITOR]
-    about = _printed(event, next((code for kind, code in made if kind == OPEN), None))
-    poster(about, folder / "poster.pdf")
-    if visitors:
-        sheets(about, visitors, folder / "codes.pdf")
-        (folder / "codes.pdf").chmod(0o600)
+    if event.backend == "swarm":
+        home = (event.sections["spawner"].get("swarm") or {}).get("home") or {}
+        source = home.get("source") or SwarmHome().source
+        deployed.write_swarm(folder, event.site.name, event.site.url, event.site.contact, event.image, source)
+    elif event.backend == "kubernetes":
+        deployed.write_kubernetes(folder, event.site.name, event.site.url, event.image, event.settings.seats)
+    _print(event.site, event.settings, made, folder)
     for language in LANGUAGES:
         (folder / f"announcement.{language}.txt").write_text(announcement(event, language))
         (folder / f"checklist.{language}.md").write_text(checklist(event, language))
@@ -141,10 +148,13 @@ def _configuration(event: Event, folder: Path, final: Path) -> None:
         "warm": settings.warm,
         "open_code_cap": settings.open_code_cap,
         "fictitious_data": settings.fictitious_data,
+        "buttons": settings.buttons,
+        "first_view": settings.first_view,
         "notice": f"{round(settings.notice.total_seconds() / 60)} min",
         "sections": _dump(dict(event.sections)),
         "folder": str(final),
         "local": event.local_port is not None,
+        "engine": deployed.context(event.backend) if event.backend != "local" else {},
         "port": event.local_port,
     }
     for name in ("jupytercloud.yaml", "jupyterhub_config.py"):
@@ -155,16 +165,31 @@ def _title(event: Event) -> Localized:
     return event.site.title or Localized(event.site.name)
 
 
-def _printed(event: Event, open_code: str | None) -> Printed:
-    days = Localized({language: _days(event, language) for language in LANGUAGES})
-    return Printed(_title(event), event.site.url, days, open_code, event.settings.fictitious_data)
+def print_again(site: SiteSettings, settings: EventSettings, folder: Path) -> list[Path]:
+    """Write poster and code sheets of an event anew, as its settings are now; FileNotFoundError without codes."""
+    with (folder / PLAIN).open(newline="") as file:
+        made = [(row["kind"], row["code"].replace("-", "")) for row in csv.DictReader(file)]
+    return _print(site, settings, made, folder)
 
 
-def _days(event: Event, language: Language) -> str:
-    zone = event.site.zone
-    spans = windows(event.settings, zone)
+def _print(site: SiteSettings, settings: EventSettings, made: Sequence[tuple[Kind, str]], folder: Path) -> list[Path]:
+    days = Localized({language: _days(site, settings, language) for language in LANGUAGES})
+    open_code = next((code for kind, code in made if kind == OPEN), None)
+    about = Printed(site.title or Localized(site.name), site.url, days, open_code, settings.fictitious_data)
+    written = [folder / "poster.pdf"]
+    poster(about, written[0])
+    visitors = [code for kind, code in made if kind == VISITOR]
+    if visitors:
+        written.append(folder / "codes.pdf")
+        written[1].touch(mode=0o600)
+        sheets(about, visitors, written[1])
+    return written
+
+
+def _days(site: SiteSettings, settings: EventSettings, language: Language) -> str:
+    spans = windows(settings, site.zone)
     first, last = spans[0][0], spans[-1][1]
-    hours = event.settings.hours
+    hours = settings.hours
     begins, ends = (hours.from_hour, hours.to_hour) if hours else (first.timetz(), last.timetz())
     clock = f"{begins:%H:%M} – {ends:%H:%M}"
     if first.date() == last.date():
@@ -177,7 +202,7 @@ def _days(event: Event, language: Language) -> str:
 def announcement(event: Event, language: Language) -> str:
     """Return the text for a web page or a letter."""
     about = [
-        Text("{title}: {days}", title=_title(event), days=_days(event, language)),
+        Text("{title}: {days}", title=_title(event), days=_days(event.site, event.settings, language)),
         Text("Play with data in your browser, on your own telephone or on ours. Nothing to install."),
         Text("You need a code from the stand; no name, no address, no account. {seats} people at a time.",
              seats=event.settings.seats),

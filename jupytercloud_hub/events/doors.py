@@ -174,6 +174,7 @@ class DoorPage(HubPage):
         if user is None:
             raise HTTPError(403)
         self._jupyterhub_user = user
+        await self.authenticator.note_connection(self.request.remote_ip or "", user.name, known.digest)
         self.clear_cookie(TICKET, path=self.hub.base_url)
         staff = not FIRST_SEAT.fullmatch(user.name)
         self.redirect(f"{self.base_url}services/events/" if staff else f"{self.hub.base_url}event/enter")
@@ -237,7 +238,7 @@ class EnterHandler(DoorPage):
             seconds = await store.reached(user.name, self.authenticator.now())
             if seconds is not None:
                 await store.happened(self.authenticator.now(), "notebook", seconds)
-            self.redirect(user.url)
+            self.redirect(f"{user.url}{self.view()}")
             return
         door = await self.door()
         if door.door is not Door.OPEN:
@@ -252,6 +253,16 @@ class EnterHandler(DoorPage):
         if not spawner.pending:
             await self._start(user)
         self.page("starting", refresh=START_SECONDS, again="enter")
+
+    def view(self) -> str:
+        """Return the page of the server that opens: the one asked for, else the event's; empty for the profile's."""
+        event = self.authenticator.settings
+        mobile = self.request.headers.get("Sec-CH-UA-Mobile") == "?1" or "Mobi" in self.request.headers.get(
+            "User-Agent", ""
+        )
+        by_itself = event.first_view == "buttons" or (event.first_view == "device" and mobile)
+        wanted = self.get_query_argument("view", "buttons" if by_itself else "profile")
+        return str(event.buttons) if wanted == "buttons" else ""
 
     async def _start(self, user: Any) -> None:
         """Start a server, but no more at once than the settings say: the others' turn comes with their next look."""

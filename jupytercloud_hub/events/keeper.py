@@ -24,6 +24,7 @@ from ..web.i18n import render
 from .engine import SeatEngine
 from .files import SeatFiles
 from .hours import Door, Standing, standing, warm_wanted
+from .hours_used import Hours
 from .packing import ServerFiles
 from .store import FREE, Seating, Store
 
@@ -68,6 +69,8 @@ class Keeper:
     engine: SeatEngine
     work: ServerFiles | None = None
     """Reads visitors' work where it is in no folder that the hub sees."""
+    hours: Hours | None = None
+    """Counts the hours used; the service does, a command beside it does not."""
     _failed_at: dict[str, datetime] = field(default_factory=dict)
     _packed: set[str] = field(default_factory=set)
     """Seats whose folder was packed since the event is over."""
@@ -101,6 +104,8 @@ class Keeper:
         await self.renew()
         await self._tell(door, now)
         seating, servers = await self.store.seating(now), await self.servers()
+        if self.hours is not None:
+            await self.hours.add(now, servers.keys() & set(seating.held), servers)
         wanted = warm if warm is not None else warm_wanted(self.event, door, now, len(seating.held))
         closed = door.door is not Door.OPEN
         if closed and wanted == 0:

@@ -30,6 +30,8 @@ class Facts:
     public: bool
     """Whether the address can be reached by visitors' telephones: not this machine's own."""
     fictitious_data_confirmed: bool
+    lent_backend: str = ""
+    """Backend of the site that lends its engine; empty where nobody asked."""
     made_up_profiles: frozenset[str] = frozenset()
 
 
@@ -49,6 +51,11 @@ def refusals(event: EventSettings, codes: int, catalogue: Catalogue, facts: Fact
         )
     if codes and codes < event.seats:
         yield Text("{codes} codes for {seats} seats: seats would stay empty", codes=codes, seats=event.seats)
+    if facts.backend != "local" and facts.lent_backend not in ("", facts.backend):
+        yield Text(
+            "the site runs its servers on {lent}, and the event is to run on {backend}: give its own --site",
+            lent=facts.lent_backend, backend=facts.backend,
+        )  # fmt: skip
     if not facts.public and facts.backend != "local":
         yield Text("a host name is missing: visitors need an address in https, such as --url https://salon.example.fr/")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from ..culling.store import PERSONAL
 from ..settings import Settings
 from ..spawners.base import slug
 from ..storage import Database, database
+from .connections import ConnectionLog
 from .create import HASHED, PLAIN
 from .engine import SeatEngine
 from .keeper import Keeper
@@ -55,12 +57,14 @@ class Purge:
         """
         with (self.settings.state_folder / LOCK).open("a") as lock:
             await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+            if log := connection_log(self.settings):
+                log.prune(self.now())
             return await self._run()
 
     async def _run(self) -> dict[str, Any]:
-        if (self.settings.folder / ATTESTATION).exists() and await self.traces():
+        if attestation(self.settings).exists() and await self.traces():
             await self.store.forget_journal()  # a backup was restored: everything is done again
-            _set_aside(self.settings.folder / ATTESTATION)
+            _set_aside(attestation(self.settings))
         accounts = await self._accounts()
         journal = await self.store.journal()
         done = {task for task, (_, finished) in journal.items() if finished}
@@ -83,7 +87,7 @@ class Purge:
         found["volumes"] = sum(len(names) for whose, names in homes.items() if whose in slugs)
         found["files"] = sum([await asyncio.to_thread(self.keeper.files.count, one) for one in accounts])
         found["rows"] = await self._rows(*accounts)
-        found["code files"] = sum((self.settings.folder / name).exists() for name in PRINTED)
+        found["code files"] = sum(path.exists() for path in self._papers())
         return {place: number for place, number in found.items() if number}
 
     async def _hub_accounts(self) -> set[str]:
@@ -124,8 +128,8 @@ class Purge:
             await self._forget_rows(task.subject)
         else:
             await self.store.forget_codes()
-            for name in PRINTED:
-                (self.settings.folder / name).unlink(missing_ok=True)
+            for path in self._papers():
+                path.unlink(missing_ok=True)
 
     @asynccontextmanager
     async def _tables(self, part: str, used: bool) -> AsyncIterator[Any]:
@@ -159,9 +163,16 @@ class Purge:
             if session is not None:
                 await import_module("..quotas.store", __package__).erase(session, account, "erased-event")
 
+    def _kept(self) -> dict[str, Any]:
+        log = connection_log(self.settings)
+        ends = log.ends() if log else None
+        return {"connection_log": {"days": len(log.days()), "until": str(ends)}} if log and ends else {}
+
     def _not_covered(self) -> Iterator[str]:
         if not self.engine.volumes and self.keeper.files.homes is None:
             yield "folders of homes that the hub does not see"
+        if not _ours(self.settings):
+            yield "codes where they were printed and deployed from: remove.sh, or the deployment's repository"
         if self.engine.volumes and self.engine.backend == "swarm" and not self.keeper.event.engines:
             yield "volumes of machines other than the manager that was asked: event.engines is not set"
 
@@ -170,7 +181,7 @@ class Purge:
         counts: dict[str, int] = {}
         for task, (count, _) in journal.items():
             counts[task.step] = counts.get(task.step, 0) + count
-        attestation = {
+        said = {
             "event": self.settings.site.name,
             "address": self.settings.site.url,
             "purged_at": self.now().isoformat(timespec="seconds"),
@@ -183,13 +194,34 @@ class Purge:
                 "codes": counts.get("code", 0),
             },
             "found_afterwards": await self.traces(),
+            "kept": self._kept(),
             "not_covered": list(self._not_covered()),
         }
-        path: Path = self.settings.folder / ATTESTATION
+        path = attestation(self.settings)
         draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(attestation, indent=2, ensure_ascii=False) + "\n")
+        draft.write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n")
         draft.replace(path)
-        return attestation
+        return said
+
+    def _papers(self) -> list[Path]:
+        """Return the files with codes that are the hub's to remove."""
+        return [self.settings.folder / name for name in PRINTED] if _ours(self.settings) else []
+
+
+def connection_log(settings: Settings) -> ConnectionLog | None:
+    """Return the connection log, which the purge leaves until its own end; None where there is none."""
+    if settings.event is None or settings.event.connection_log is None:
+        return None
+    return ConnectionLog(settings.state_folder, settings.event.connection_log.keep)
+
+
+def attestation(settings: Settings) -> Path:
+    """Return where the attestation stands: outside of the database, in the event's folder if that can be written."""
+    return (settings.folder if _ours(settings) else settings.state_folder) / ATTESTATION
+
+
+def _ours(settings: Settings) -> bool:
+    return os.access(settings.folder, os.W_OK)
 
 
 def _set_aside(path: Path) -> None:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 QUARTER = timedelta(minutes=15)
+VISITORS, SERVERS = "visitor-seconds", "server-seconds"
+"""Kinds of happenings that carry seconds of use."""
 Happening = tuple[datetime, str, float | None]
 
 
@@ -22,6 +24,10 @@ class Quarter:
     p50: float | None
     """Seconds from code to notebook, of those who reached it in this quarter."""
     p95: float | None
+    visitor_hours: float
+    """Hours during which visitors had a server."""
+    server_hours: float
+    """Hours during which servers ran, those that waited for a visitor included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class Report:
     turned_away: int
     p50: float | None
     p95: float | None
+    visitor_hours: float
+    server_hours: float
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -57,13 +65,15 @@ def report(happenings: Iterable[Happening], zone: ZoneInfo) -> Report:
         Quarter(
             begins.astimezone(zone), _number(found, "entered"), _number(found, "failed"),
             _number(found, "turned-away"), percentile(_seconds(found), 0.5), percentile(_seconds(found), 0.95),
+            _hours(found, VISITORS), _hours(found, SERVERS),
         )
         for begins, found in sorted(by_quarter.items())
     )  # fmt: skip
     seconds = _seconds(everything)
     return Report(
         quarters, _number(everything, "entered"), _number(everything, "failed"), _number(everything, "turned-away"),
-        percentile(seconds, 0.5), percentile(seconds, 0.95),
+        percentile(seconds, 0.5), percentile(seconds, 0.95), _hours(everything, VISITORS),
+        _hours(everything, SERVERS),
     )  # fmt: skip
 
 
@@ -73,3 +83,7 @@ def _number(found: Iterable[Happening], what: str) -> int:
 
 def _seconds(found: Iterable[Happening]) -> list[float]:
     return [seconds for _, what, seconds in found if what == "notebook" and seconds is not None]
+
+
+def _hours(found: Iterable[Happening], what: str) -> float:
+    return sum(seconds or 0.0 for _, kind, seconds in found if kind == what) / 3600

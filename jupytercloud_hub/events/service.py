@@ -16,9 +16,11 @@ from .authenticator import seat_names
 from .engine import SeatEngine
 from .files import SeatFiles
 from .hours import NONE, Orders, end_of
+from .hours_used import Hours
 from .keeper import Keeper
+from .metrics import EVERY_SECONDS, Metrics
 from .packing import ServerFiles
-from .purge import ATTESTATION, Purge
+from .purge import Purge, attestation, connection_log
 from .store import PART, Store
 
 log = logging.getLogger("jupytercloud")
@@ -64,6 +66,8 @@ class EventsService(Service):
         files = SeatFiles(self.settings)
         self.work = None if files.homes is not None else ServerFiles(self.settings, self.context.api_token, files)
         self.keeper = keeper_of(self.settings, self.api, self.store, culling, self.now, self.work)
+        self.keeper.hours = Hours(self.store)
+        self.metrics, self._shown = Metrics(self.registry), -EVERY_SECONDS
         self._loop = asyncio.create_task(self._passes())
 
     async def stop(self) -> None:
@@ -92,6 +96,7 @@ class EventsService(Service):
         while True:
             try:
                 await self.one_pass()
+                await self._show()
                 self._last_error = None
             except HubApiError as error:
                 self._last_error = f"the hub: {error}"
@@ -101,9 +106,17 @@ class EventsService(Service):
                 log.exception("the pass broke; the next one comes as if it had not been")
             await asyncio.sleep(PASS_SECONDS)
 
+    async def _show(self) -> None:
+        """Let the gauges say what the board says, while there is something to say."""
+        if time.monotonic() - self._shown >= EVERY_SECONDS and not attestation(self.settings).exists():
+            self.metrics.show(await self.keeper.figures())
+            self._shown = time.monotonic()
+
     async def one_pass(self) -> None:
         """Keep the seats; purge when it is time, or when a backup brought back what was purged."""
-        if (self.settings.folder / ATTESTATION).exists():
+        if log := connection_log(self.settings):
+            log.prune(self.now())
+        if attestation(self.settings).exists():
             await self._search()
             return
         if self.time_to_purge(await self.store.orders()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -43,6 +43,13 @@ class GuessSettings(Model):
     """Wrong codes of all addresses at once."""
     rate: float = Field(default=50.0, gt=0)
     """Wrong codes of all addresses per second."""
+
+
+class ConnectionLogSettings(Model):
+    """Which code opened which seat when, and from which address: for those whom the law asks for it."""
+
+    keep: Duration = Field(default="365 d", validate_default=True)
+    """How long each day is kept; the purge of the event leaves it until then."""
 
 
 class EventSettings(Model):
@@ -88,6 +95,12 @@ class EventSettings(Model):
 
     On engines, visitors' work is read through it before servers stop.
     """
+    connection_log: ConnectionLogSettings | None = None
+    """Keeps a connection log; without this section there is none."""
+    buttons: str = Field(default="", pattern=r"^([^/\\].*)?$")
+    """Page of a server with the exercise by buttons, for telephones: ``voila/render/exercice-salon.ipynb``."""
+    first_view: Literal["profile", "buttons", "device"] = "profile"
+    """What opens first: the profile's own page, the buttons, or the buttons on telephones alone."""
     fictitious_data: bool = False
     """Whether what visitors see is made-up data: pages and poster say so."""
 
@@ -95,6 +108,8 @@ class EventSettings(Model):
     def _fits_together(self) -> Self:
         if self.closes <= self.opens:
             raise ValueError(Text("closes has to be later than opens"))
+        if self.first_view != "profile" and not self.buttons:
+            raise ValueError(Text("first_view needs the page with buttons: name it in buttons"))
         if self.links > 90 * DAY:
             raise ValueError(Text("at most 90 days: visitors' work is not kept longer"))
         return self

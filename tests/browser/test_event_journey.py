@@ -19,6 +19,7 @@ from tests.support.event_hub import EventHub, event, until
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 
 TELEPHONE = {"width": 360, "height": 740}
+PHONE = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,43 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventHub]:
         yield hub
     finally:
         hub.end()
+
+
+async def _exercise_by_buttons(hub: EventHub, browser: Browser, code: str, look: Callable[..., Any]) -> None:
+    """The same code on a telephone: the same seat, and the same notebook by Voilà; nothing is typed."""
+    context = await browser.new_context(
+        locale="fr-FR",
+        viewport=TELEPHONE,
+        is_mobile=True,
+        has_touch=True,
+        user_agent=PHONE,  # type: ignore[arg-type]
+    )
+    page = await context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.goto(f"{hub.url}hub/login?code={code}")
+    began = time.monotonic()
+    await page.get_by_role("button", name="Entrer").tap()
+    await page.get_by_role("button", name="✓ Décès").wait_for(timeout=180_000)
+    print(f"code → buttons that work {time.monotonic() - began:.2f} s")
+    assert re.search(r"/user/seat-\d+/voila/render/", page.url)
+    await page.get_by_role("button", name="Espagne").first.tap()
+    await expect(page.get_by_role("button", name="✓ Espagne").first).to_be_visible(timeout=60_000)
+    await page.get_by_role("button", name="Par jour").tap()
+    await expect(page.get_by_role("button", name="✓ Par jour")).to_be_visible(timeout=60_000)
+    await look(page, "evenement-boutons", ours=False)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= TELEPHONE["width"], "nothing to push aside"
+    heights = await page.eval_on_selector_all(".exercice button", "all => all.map(one => one.offsetHeight)")
+    assert min(heights) >= 48
+    await page.get_by_role("button", name="France").last.tap()
+    await expect(page.get_by_role("status")).to_contain_text("Bravo", timeout=60_000)
+    await look(page, "evenement-boutons-question", ours=False)
+    await expect(page.get_by_role("link", name="Voir le code dans JupyterLab")).to_be_visible()
+    await page.get_by_role("button", name="English").tap()
+    await expect(page.get_by_role("status")).to_contain_text("Well done", timeout=60_000)
+    strangers = [url for url in asked if not url.startswith((hub.url, "data:", "blob:"))]
+    assert not strangers, "a telephone asks nobody else"
+    await context.close()
 
 
 async def test_a_visitor_comes_with_a_ticket_works_and_leaves_nothing_behind(
@@ -80,6 +118,8 @@ async def test_a_visitor_comes_with_a_ticket_works_and_leaves_nothing_behind(
     await expect(page.locator(".bk-Figure").first).to_be_visible()
     await page.keyboard.press("Control+s")
     await look(page, "evenement-carnet", ours=False)
+
+    await _exercise_by_buttons(hub, browser, code, look)
 
     # She calls for help; the board shows it, on one screen.
     await page.set_viewport_size(TELEPHONE)  # type: ignore[arg-type]

@@ -10,10 +10,17 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from ruamel.yaml import YAML
 
 from jupytercloud_hub.cli.main import main
+from jupytercloud_hub.deploy.chart import check_keys
+from jupytercloud_hub.deploy.embedded import settings_of
+from jupytercloud_hub.deploy.places import layered, read_one
 from jupytercloud_hub.events import codes, printed
 from jupytercloud_hub.settings import load
+from jupytercloud_hub.spawners.base import slug
+from jupytercloud_hub.spawners.swarm_objects import home_mount
+from tests.support import ROOT
 from tests.support.settings_files import SITE
 
 SOON = datetime.now(UTC).date() + timedelta(days=20)
@@ -115,3 +122,104 @@ def test_dates_in_the_checklist_follow_the_events(folder):
     assert text.count("- [ ]") == 9
     assert "10:00" in text
     assert "18:50" in text
+
+
+def test_poster_and_sheets_are_printed_anew_with_the_same_codes(folder):
+    settings = folder / "jupytercloud.yaml"
+    before = {name: (folder / name).read_bytes() for name in ("codes.csv", "codes.hashed")}
+    settings.write_text(settings.read_text().replace('from_hour: "10:00"', 'from_hour: "11:00"'))
+    (folder / "poster.pdf").unlink()
+    (folder / "codes.pdf").unlink()
+    done = CliRunner().invoke(main, ["event", "poster", "--json", "--config", str(settings)])
+    assert done.exit_code == 0, done.output
+    assert [Path(path).name for path in json.loads(done.output)["written"]] == ["poster.pdf", "codes.pdf"]
+    assert (folder / "codes.pdf").stat().st_mode & 0o777 == 0o600
+    assert before == {name: (folder / name).read_bytes() for name in before}
+    (folder / "codes.csv").unlink()
+    missing = CliRunner().invoke(main, ["event", "poster", "--config", str(settings)], env={"LC_ALL": "en"})
+    assert missing.exit_code == 1
+    assert "codes.csv is missing" in missing.output
+
+
+ENGINE_SITE = """
+site: {{name: labo, url: "https://labo.example.fr/", contact: support@example.fr, timezone: Europe/Paris}}
+spawner: {{backend: {backend}, {section}}}
+profiles: [{{name: lab, title: Lab, image: "registry.example.fr/lab:1", resources: {{memory: 1 GiB}}}}]
+"""
+ON_ENGINE = {"profile": "lab", "seats": "20", "memory": "64 GiB", "url": "https://salon.example.fr/"}
+
+
+def on_engine(tmp_path: Path, lent: str, section: str, **options: str) -> Result:
+    (tmp_path / "site.yaml").write_text(ENGINE_SITE.format(backend=lent, section=section))
+    given = {**ON_ENGINE, "site": str(tmp_path / "site.yaml"), "backend": lent, **options}
+    return create(tmp_path / "salon", **given)
+
+
+def test_on_a_swarm_there_is_a_stack_whose_parts_are_all_there(tmp_path):
+    made = on_engine(tmp_path, "swarm", "swarm: {network: labo, home: {type: volume}}")
+    assert made.exit_code == 0, made.output
+    folder = tmp_path / "salon"
+    assert "deploy.sh" in made.output
+    stack = YAML(typ="safe").load(folder / "stack.yaml")
+    for kind in ("configs", "secrets"):
+        for name, entry in stack[kind].items():
+            assert (folder / entry["file"]).is_file(), (kind, name)
+            assert f"{kind[:-1].upper()}_{name.upper()}=" in (folder / "deploy.sh").read_text()
+    for service in stack["services"].values():
+        named = {one["source"] for one in service.get("configs", [])}
+        assert named <= set(stack["configs"])
+        assert set(service.get("secrets", [])) <= set(stack["secrets"])
+        assert set(service["networks"]) <= set(stack["networks"])
+    settings = load(folder / "jupytercloud.yaml")
+    assert settings.event
+    assert settings.spawner
+    assert settings.spawner.swarm
+    assert (settings.spawner.swarm.network, settings.spawner.swarm.reach) == ("salon_servers", "network")
+    assert stack["networks"]["servers"]["name"] == "salon_servers"
+    assert settings.event.engines == ("tcp://tasks.engines:2375",)
+    assert (folder / "secrets" / "cookie_secret").stat().st_mode & 0o777 == 0o600
+    # The proxy of each machine's socket lets seats' volumes go, and no other.
+    rule = re.search(r"acl home path_reg (\S+)", (folder / "engines.cfg").read_text())
+    assert rule
+    home = home_mount(settings.spawner.swarm.home.model_dump(), {"hub": "salon", "user": slug("seat-0012")})["Source"]
+    assert re.search(rule[1], f"/v1.41/volumes/{home}")
+    assert not re.search(rule[1], "/v1.41/volumes/jupytercloud-salon-anna")
+    assert not re.search(rule[1], "/v1.41/volumes/salon_state")
+
+
+def test_for_argo_cd_there_are_values_that_the_hub_and_the_chart_understand(tmp_path):
+    made = on_engine(tmp_path, "kubernetes", "kubernetes: {namespace: labo, home: {storage_class: ceph}}")
+    assert made.exit_code == 0, made.output
+    folder = tmp_path / "salon"
+    values = YAML(typ="safe").load(folder / "values.yaml")
+    helm = ROOT / "helm-values"
+    files = (helm / "common.yaml", helm / "kubernetes.yaml", folder / "values.yaml")
+    all_of_it = layered([read_one(path)[0] for path in files])
+    assert list(check_keys(all_of_it)) == []
+    settings, problems = settings_of(all_of_it)
+    assert problems == []
+    assert settings
+    assert settings.event
+    assert settings.auth is None
+    assert settings.spawner
+    assert settings.spawner.kubernetes.namespace is None, "a namespace of its own, the hub's"
+    assert settings.spawner.kubernetes.home.storage_class == "ceph"
+    assert values["hub"]["extraFiles"]["codes"]["stringData"] == (folder / "codes.hashed").read_text()
+    secret = YAML(typ="safe").load(folder / "secret.yaml")
+    assert settings.event.code_key.file == Path("/etc/jupytercloud/secrets/code-key")
+    assert secret["stringData"]["code-key"] == (folder / "code.key").read_text().strip()
+    needed = {entry["valueFrom"]["secretKeyRef"]["key"] for entry in values["hub"]["extraContainers"][0]["env"]
+              if "valueFrom" in entry}  # fmt: skip
+    assert needed <= set(secret["stringData"])
+    application = YAML(typ="safe").load(folder / "application.yaml")
+    assert "$values/events/salon/values.yaml" in application["spec"]["sources"][0]["helm"]["valueFiles"]
+    assert (folder / "secret.yaml").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_engine_without_a_certificate_or_of_somebody_else_is_refused(tmp_path):
+    plain = on_engine(tmp_path, "swarm", "swarm: {network: labo}", url="http://salon.example.fr/")
+    assert plain.exit_code == 2
+    assert "https" in plain.output
+    other = on_engine(tmp_path, "swarm", "swarm: {network: labo}", backend="kubernetes")
+    assert other.exit_code == 1
+    assert "on swarm, and the event is to run on kubernetes" in other.output

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -185,11 +186,8 @@ main(["event", "purge", "--yes", "--config", sys.argv[1]])
     assert not list((hub.folder / "state" / "logs").glob("seat-*"))
     assert not list((hub.folder / "state" / "work").iterdir())
     digests = [line.split()[1] for line in (backup / "codes.hashed").read_text().splitlines()]
-    import sqlite3
-
     for name in ("jupytercloud.sqlite", "jupyterhub.sqlite"):
-        with sqlite3.connect(f"file:{hub.folder / 'state' / name}?mode=ro", uri=True) as database:
-            dump = "\n".join(line for line in database.iterdump() if "events_purged" not in line)
+        dump = _dump(hub.folder / "state" / name)
         for trace in (*digests, *accounts):
             assert trace not in dump, (name, trace)
 
@@ -211,6 +209,49 @@ def test_nothing_of_the_hub_is_left_running(hub: EventHub) -> None:
                 await asyncio.sleep(0.2)
 
     asyncio.run(gone())
+
+
+def test_a_restored_database_is_purged_again_by_the_service_itself(hub: EventHub) -> None:
+    """The list of what was purged stands outside of the database: the attestation."""
+    backup, first = hub.folder.parent / "backup", (hub.folder / "attestation.json").read_text()
+    for path in (backup / "state").glob("*.sqlite*"):
+        shutil.copy(path, hub.folder / "state")
+    shutil.copy(backup / "codes.hashed", hub.folder)
+    digest = (backup / "codes.hashed").read_text().split()[1]
+    assert digest in _dump(hub.folder / "state" / "jupytercloud.sqlite")
+    hub.start()
+    try:
+        hub.wait()
+        said = until(lambda: (text := (hub.folder / "attestation.json").read_text()) != first and text, hub.words)
+    finally:
+        hub.end()
+    assert json.loads(said)["removed"]["codes"] > 0
+    assert json.loads(said)["found_afterwards"] == {}
+    assert digest not in _dump(hub.folder / "state" / "jupytercloud.sqlite")
+
+
+def test_a_hub_that_everybody_forgot_purges_itself(hub: EventHub) -> None:
+    """The whole directory comes back from before the purge, a year later, and nobody looks."""
+    backup = hub.folder.parent / "backup"
+    written = (backup / "jupytercloud.yaml").read_text()
+    for key in ("opens", "closes"):
+        written = re.sub(rf'{key}: "20\d\d', f'{key}: "2021', written)
+    forgotten = EventHub(backup, written.replace(f"url: {hub.url}", "url: {url}"), path="/salon/")
+    forgotten.start()
+    try:
+        forgotten.wait()
+        until((backup / "attestation.json").exists, forgotten.words)
+    finally:
+        forgotten.end()
+    said = json.loads((backup / "attestation.json").read_text())
+    assert said["found_afterwards"] == {}
+    assert not list((backup / "homes").iterdir())
+    assert not (backup / "codes.csv").exists()
+
+
+def _dump(path: Path) -> str:
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+        return "\n".join(line for line in database.iterdump() if "events_purged" not in line)
 
 
 def _pids() -> list[str]:

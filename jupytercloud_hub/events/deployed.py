@@ -1,0 +1,127 @@
+"""What an event's directory holds for an engine: a Swarm stack, or a chart's values with Argo CD's Application."""
+
+from __future__ import annotations
+
+import secrets as random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ..deploy.chart import CHART_VERSION
+from ..deploy.stack import Stack
+from ..spawners.base import slug
+
+SWARM_CONFIGS = {
+    "jupytercloud": "jupytercloud.yaml",
+    "jupyterhub_config": "jupyterhub_config.py",
+    "codes": "codes.hashed",
+    "socket_traefik": "socket_traefik.cfg",
+    "socket_hub": "socket_hub.cfg",
+    "engines": "engines.cfg",
+}
+SWARM_SECRETS = ("cookie_secret", "proxy_token", "culler_token", "events_token")
+KUBERNETES_SECRETS = (*SWARM_SECRETS, "crypt_key", "prometheus_token")
+PLACEHOLDERS = 20
+"""Pods that keep room on machines, at most."""
+
+
+def context(backend: str) -> dict[str, Any]:
+    """Return what ``jupytercloud.yaml`` says on an engine: places in containers, and how the services reach others."""
+    swarm = backend == "swarm"
+    state = "/var/lib/jupytercloud" if swarm else "/srv/jupyterhub/state"
+    services = "services" if swarm else "hub"
+    return {
+        "state": state,
+        "services": "external",
+        "service_urls": {"culler": f"http://{services}:8102", "events": f"http://{services}:8104"},
+        "code_key": "/run/secrets/code_key" if swarm else "/etc/jupytercloud/secrets/code-key",
+        "proxy_url": "http://proxy:8000" if swarm else "http://proxy-public",
+        "engines": ["tcp://tasks.engines:2375"] if swarm else [],
+        "database": f"sqlite:///{state}/jupytercloud.sqlite",
+        "chart": not swarm,
+    }
+
+
+def spawner(section: Mapping[str, Any], backend: str, name: str) -> dict[str, Any]:
+    """Return the lender's section ``spawner`` as an event's hub of its own needs it: its network, its namespace."""
+    made = dict(section)
+    if backend == "swarm":
+        made["swarm"] = {**(section.get("swarm") or {}), "network": f"{name}_servers", "reach": "network"}
+    else:
+        made["kubernetes"] = {
+            key: value for key, value in (section.get("kubernetes") or {}).items() if key != "namespace"
+        }
+    return {key: value for key, value in made.items() if value}
+
+
+def write_swarm(folder: Path, name: str, url: str, contact: str, image: str, home: str) -> None:
+    """Write the stack, its script, proxies of Docker's sockets and secrets; ``home``: names of seats' volumes."""
+    secrets = folder / "secrets"
+    secrets.mkdir(mode=0o700)
+    for secret in SWARM_SECRETS:
+        _private(secrets / secret, random.token_hex(32))
+    images = {field: Stack.model_fields[field].default for field in ("traefik_image", "haproxy_image")}
+    parts = urlsplit(url)
+    given = {
+        "name": name, "path": parts.path, "host": parts.hostname,
+        "contact_plain": contact or f"support@{parts.hostname}",
+        "image": image, **images, "configs": SWARM_CONFIGS, "secrets": (*SWARM_SECRETS, "code_key"),
+        "secret_files": {**{one: f"secrets/{one}" for one in SWARM_SECRETS}, "code_key": "code.key"},
+        "volumes": _volumes(home, name),
+    }  # fmt: skip
+    for file in ("stack.yaml", "deploy.sh", "remove.sh", "engines.cfg", "jupyterhub_config.py"):
+        (folder / file).write_text(_environment(f"swarm/{file}").render(given))
+    ours = Environment(loader=PackageLoader("jupytercloud_hub.deploy", "templates/swarm"), autoescape=False)  # noqa: S701
+    for file in ("socket_hub.cfg", "socket_traefik.cfg"):
+        (folder / file).write_text(ours.get_template(f"{file}.j2").render())
+    for file in ("deploy.sh", "remove.sh"):
+        (folder / file).chmod(0o755)
+
+
+def write_kubernetes(folder: Path, name: str, url: str, image: str, seats: int) -> None:
+    """Write the chart's values with ``jupytercloud.yaml`` inside, its secrets, and Argo CD's Application."""
+    parts = urlsplit(url)
+    given = {
+        "name": name, "path": parts.path, "host": parts.hostname, "image": image, "seats": seats,
+        "placeholders": min(seats, PLACEHOLDERS), "chart": CHART_VERSION,
+        "codes": (folder / "codes.hashed").read_text().rstrip("\n"),
+        "settings": _without_comments((folder / "jupytercloud.yaml").read_text()),
+        "secrets": {**{one: random.token_hex(32) for one in KUBERNETES_SECRETS},
+                    "code_key": (folder / "code.key").read_text().strip()},
+    }  # fmt: skip
+    for file in ("values.yaml", "application.yaml"):
+        (folder / file).write_text(_environment(f"kubernetes/{file}").render(given))
+    for file in ("secrets.yaml", "secret.yaml"):
+        _private(folder / file, _environment(f"kubernetes/{file}").render(given))
+    (folder / "jupyterhub_config.py").unlink(missing_ok=True)  # the chart has its own
+
+
+def _volumes(home: str, name: str) -> str:
+    """Return a regular expression for HAProxy: the names of the volumes of seats."""
+    for place in ("hub", "user", "username"):
+        home = home.replace("{" + place + "}", f"%{place}%")
+    escaped = home.replace(".", "[.]")
+    return escaped.replace("%hub%", slug(name)).replace("%user%", "seat-[a-z0-9-]+").replace(
+        "%username%", "seat-[a-z0-9-]+"
+    )  # fmt: skip
+
+
+def _environment(file: str) -> Any:
+    return Environment(
+        loader=PackageLoader("jupytercloud_hub.events"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - configuration; what is filled in was validated
+        keep_trailing_newline=True,
+    ).get_template(f"{file}.j2")
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+
+
+def _private(path: Path, content: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(content)

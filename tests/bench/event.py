@@ -1,0 +1,267 @@
+"""A fair's opening: visitors with codes on warm seats, beside tmpauthenticator and cold spawns, in one run.
+
+    python -m tests.bench.event [--visitors 200] [--seconds 30] [--json FILE]     servers are processes
+    python -m tests.bench.event --engine [--visitors 200]                         services of the tests' Swarm
+    python -m tests.bench.event --quick                                           20 visitors, as CI runs it
+
+Both hubs see the same visitors at the same moments, one hub after the other, with the same light server. A visitor is
+a browser without JavaScript: she follows redirects, waits as long as a page's Refresh says (a second where it says
+nothing), and has arrived when a page of her server answers. Time counts from her first request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import random
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+import psutil
+
+from jupytercloud_hub.events.report import percentile
+from tests.support.event_hub import EventHub, event
+from tests.support.hub_process import HubProcess
+
+SEED = 8
+PATIENCE = 300.0
+"""Seconds after which a visitor has given up."""
+WANTED_P95 = 2.0
+LIGHT = "local/light:test"
+LOCAL = [sys.executable, "-S", "-E", str(Path(__file__).with_name("event_server.py"))]
+STOCK = """
+c.JupyterHub.authenticator_class = "tmp"
+c.Authenticator.allow_all = True
+c.JupyterHub.spawner_class = {spawner}
+c.JupyterHub.concurrent_spawn_limit = 100
+c.Spawner.http_timeout = c.Spawner.start_timeout = 120
+c.JupyterHub.log_level = "WARN"
+{more}
+"""
+STOCK_SWARM = """
+c.SwarmSpawner.network_name = "{network}"
+c.SwarmSpawner.image, c.SwarmSpawner.cmd = "{image}", ["/bin/light-server"]
+c.SwarmSpawner.prefix = "bench-stock"
+c.SwarmSpawner.extra_endpoint_spec = {{"mode": "dnsrr"}}
+c.SwarmSpawner.use_internal_ip = True
+c.SwarmSpawner.remove = True
+"""
+
+
+class StockHub(HubProcess):
+    """A hub with tmpauthenticator, as its documentation says."""
+
+    def __init__(self, folder: Path, network: str | None) -> None:
+        folder.mkdir()
+        if network:
+            spawner, more = '"dockerspawner.SwarmSpawner"', STOCK_SWARM.format(network=network, image=LIGHT)
+        else:
+            spawner, more = '"jupyterhub.spawner.SimpleLocalProcessSpawner"', f"c.Spawner.cmd = {LOCAL!r}"
+        super().__init__(folder, "", after=STOCK.format(spawner=spawner, more=more), path="/stock/")
+        config = folder / "jupyterhub_config.py"
+        config.write_text(re.sub(r"from jupytercloud_hub.*\nconfigure\(.*", "", config.read_text()))
+
+
+def our_hub(folder: Path, visitors: int, network: str | None) -> EventHub:
+    """Return the hub that ``event create`` writes, not started."""
+    if network:
+        spawner = f"{{backend: swarm, swarm: {{network: {network}, home: {{type: volume}}}}}}"
+        server = f"image: {LIGHT}\n    command: [/bin/light-server]"
+    else:
+        spawner, server = "{backend: local, local: {homes: homes}}", f"command: {json.dumps(LOCAL)}"
+    (folder / "site.yaml").write_text(
+        'site: {name: labo, url: "http://127.0.0.1:8000/labo/"}\n'
+        f"spawner: {spawner}\n"
+        "profiles:\n  - name: light\n    title: Light\n    default: true\n    resources: {memory: 8 MiB}\n"
+        f"    {server}\n"
+    )
+    words = ("--seats", str(visitors), "--warm", str(visitors), "--profile", "light")
+    hub = EventHub.create(folder / "ours", *words, "--site", str(folder / "site.yaml"))
+    settings = hub.settings.read_text()
+    hub.settings.write_text(settings.replace("event:\n", "event:\n  starts_at_once: 16\n", 1))
+    return hub
+
+
+class Visitor:
+    """One browser."""
+
+    def __init__(self, hub: HubProcess, code: str | None) -> None:
+        self.hub, self.code = hub, code
+        self.saw: list[int] = []
+        self.client = httpx.AsyncClient(trust_env=False, timeout=60)
+
+    async def arrive(self) -> float | None:
+        """Return the seconds until a page of her server answered; None where she gave up."""
+        began = time.monotonic()
+        async with self.client, asyncio.timeout(PATIENCE):
+            page = await self._go("GET", f"{self.hub.url}hub/login" if self.code else self.hub.url)
+            if self.code:
+                found = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
+                form = {"code": self.code, "_xsrf": found[1] if found else ""}
+                page = await self._go("POST", f"{self.hub.url}hub/login", form)
+            while not ("/user/" in page.url.path and "/hub/" not in page.url.path and page.status_code == 200):
+                refresh = re.match(r"(\d+); url=(.+)", page.headers.get("Refresh", ""))
+                await asyncio.sleep(int(refresh[1]) if refresh else 1)
+                page = await self._go("GET", urljoin(str(page.url), refresh[2]) if refresh else str(page.url))
+            return time.monotonic() - began
+
+    async def _go(self, method: str, url: str, form: dict[str, str] | None = None) -> httpx.Response:
+        page = await self.client.request(method, url, data=form)
+        self.saw.append(page.status_code)
+        while page.is_redirect:
+            page = await self.client.get(urljoin(str(page.url), page.headers["location"]))
+            self.saw.append(page.status_code)
+        return page
+
+
+def cpu(process: psutil.Process) -> float:
+    """Return the CPU seconds of a hub's own process."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+async def measure(hub: HubProcess, codes: list[str | None], seconds: float) -> dict[str, Any]:
+    """Let visitors come at moments that are the same for each hub."""
+    rng = random.Random(SEED)
+    moments = sorted(rng.uniform(0, seconds) for _ in codes)
+    visitors = [Visitor(hub, code) for code in codes]
+    assert hub.process
+    process = psutil.Process(hub.process.pid)
+    before = cpu(process)
+
+    async def come(visitor: Visitor, moment: float) -> float | None:
+        await asyncio.sleep(moment)
+        try:
+            return await visitor.arrive()
+        except (TimeoutError, httpx.TransportError) as error:
+            print(f"a visitor gave up: {error!r}", file=sys.stderr)
+            return None
+
+    found = await asyncio.gather(*(come(*pair) for pair in zip(visitors, moments, strict=True)))
+    times = [value for value in found if value is not None]
+    seen = [status for visitor in visitors for status in visitor.saw]
+    return {
+        "p50_seconds": rounded(percentile(times, 0.5)),
+        "p95_seconds": rounded(percentile(times, 0.95)),
+        "failures": len(codes) - len(times),
+        "answers_429": seen.count(429),
+        "answers_5xx": sum(status >= 500 for status in seen),
+        "hub_cpu_ms_per_visitor": round(1000 * (cpu(process) - before) / len(codes), 1),
+    }
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def run(folder: Path, visitors: int, seconds: float, network: str | None) -> dict[str, dict[str, Any]]:
+    """Measure both hubs, one after the other."""
+    figures: dict[str, dict[str, Any]] = {}
+    hub: HubProcess
+    ours = our_hub(folder, visitors, network)
+    ours.start()
+    try:
+        ours.wait()
+        began = time.monotonic()
+        said = json.loads(
+            event("warm", "--seats", str(visitors), "--wait", "900", "--json", "--config", str(ours.settings))
+        )
+        assert ours.process
+        warming = cpu(psutil.Process(ours.process.pid))
+        warmed = time.monotonic() - began
+        figures["ours"] = asyncio.run(measure(ours, [*ours.codes()], seconds))
+        figures["ours"] |= {
+            "seats_warm_before": said["ready"],
+            "warming_seconds": round(warmed, 1),
+            "hub_cpu_ms_per_seat_before_the_doors": round(1000 * warming / visitors, 1),
+        }
+        stop(ours, network)
+    finally:
+        ours.end()
+    hub = StockHub(folder / "stock", network)
+    hub.start()
+    try:
+        hub.wait()
+        figures["stock"] = asyncio.run(measure(hub, [None] * visitors, seconds))
+    finally:
+        hub.end()
+    return figures
+
+
+def stop(hub: EventHub, network: str | None) -> None:
+    """End the seats, so that the next hub has the machine for itself."""
+    if network:
+        return  # they go with the network
+    event("close", "--now", "--config", str(hub.settings))
+    event("purge", "--yes", "--json", "--config", str(hub.settings))
+
+
+@contextlib.contextmanager
+def place(engine: bool) -> Iterator[str | None]:
+    """Stand in an overlay network of the tests' Swarm; at home without ``engine``."""
+    if not engine:
+        yield None
+        return
+    from tests.support.engines import RUN, up
+    from tests.support.engines_swarm import Swarm
+
+    with up("swarm"):
+        swarm = Swarm(f"unix://{RUN}/swarm/node1/engine/docker.sock", own=True)
+        os.environ["DOCKER_HOST"] = swarm.host
+        with swarm.network() as network:
+            try:
+                with swarm.inside(network) as address:
+                    print(f"in the overlay at {address}")
+                    yield network
+            finally:
+                for service in swarm.client.services.list():
+                    if service.name.startswith(("bench-stock", "jupytercloud-salon", "salon")):
+                        service.remove()
+        swarm.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--visitors", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--engine", action="store_true", help="On the tests' Swarm.")
+    parser.add_argument("--quick", action="store_true", help="20 visitors within 3 s.")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    visitors, seconds = (20, 3.0) if options.quick else (options.visitors, options.seconds)
+    with tempfile.TemporaryDirectory() as folder, place(options.engine) as network:
+        found = run(Path(folder), visitors, seconds, network)
+    figures: dict[str, Any] = {
+        "visitors": visitors,
+        "within_seconds": seconds,
+        "backend": "swarm" if options.engine else "local",
+        **found,
+        "wanted_p95_seconds": WANTED_P95,
+        "versions": {name: version(name) for name in ("jupyterhub", "jupyterhub-tmpauthenticator", "dockerspawner")},
+        "machine": f"{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores",
+    }
+    print(f"{'':40}{'ours':>10}{'stock':>10}")
+    for row in found["ours"]:
+        print(f"{row:40}{found['ours'][row]!s:>10}{found['stock'].get(row, '')!s:>10}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    ours = found["ours"]
+    good = not ours["failures"] and not ours["answers_429"] and (ours["p95_seconds"] or PATIENCE) <= WANTED_P95
+    print(f"no failure, no 429, p95 at most {WANTED_P95} s: {'yes' if good else 'NO'}")
+    return 0 if good or (options.quick and not ours["failures"] and not ours["answers_429"]) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
