@@ -1,8 +1,8 @@
 #!/bin/sh
 # In the service "backup": dumps of both databases in the volume "dumps".
-#   dump                 makes one now: NAME-DATE.dump
+#   dump                 makes one now and says its name, such as 2026-11-20-0300
 #   dump every-night     the service itself
-#   dump restore DATE    puts that day's back (first: hub and services scaled to 0)
+#   dump restore NAME    puts it back (first: hub and services scaled to 0)
 set -eu
 PGPASSWORD=$(cat /run/secrets/database_password)
 export PGPASSWORD PGHOST=db PGUSER=jupytercloud
@@ -10,10 +10,12 @@ cd /dumps
 databases="jupytercloud jupyterhub"
 
 now() {
+  stamp=$(date +%F-%H%M) # with the minute: the first dump of an empty stack must not stand in the place of last night's
   for name in $databases; do
     pg_dump --format custom --file ".$name" "$name"
-    mv ".$name" "$name-$(date +%F).dump"
+    mv ".$name" "$name-$stamp.dump"
   done
+  echo "$stamp"
   find . -name '*.dump' -mtime +14 -delete
 }
 
@@ -33,7 +35,7 @@ case ${1:-} in
     for name in $databases; do pg_restore --clean --if-exists --exit-on-error --single-transaction --dbname "$name" "$name-$2.dump"; done
     ;;
   *)
-    echo "dump | dump every-night | dump restore DATE" >&2
+    echo "dump | dump every-night | dump restore NAME" >&2
     exit 2
     ;;
 esac

@@ -72,6 +72,14 @@ def test_the_first_notebook_plots_a_curve_a_pie_and_a_map_with_no_network(cache,
     assert all(said(figure) for figure in shown)
 
 
+def test_the_exercise_of_the_fair_runs_with_no_network(cache, tmp_path):
+    exercise = nbformat.read(NOTEBOOK.with_name("exercice-salon.ipynb"), 4)
+    nbformat.validate(exercise)
+    shown = figures(run([c.source for c in exercise.cells if c.cell_type == "code"], cache, tmp_path))
+    assert len(shown) == 2
+    assert all(said(figure) for figure in shown)
+
+
 def test_a_figure_with_a_title_of_her_own_or_none_says_that_the_data_are_made_up(cache, tmp_path):
     shown = figures(
         run(

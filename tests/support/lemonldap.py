@@ -112,10 +112,13 @@ def _configuration(folder: Path, portal: str, hub_url: str) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def lemonldap(folder: Path, hub_url: str) -> AsyncIterator[str]:
-    """Run the portal; yields its issuer."""
-    port = free_port()
-    issuer = f"http://127.0.0.1:{port}"
+async def lemonldap(
+    folder: Path, hub_url: str, *, port: int | None = None, issuer: str | None = None
+) -> AsyncIterator[str]:
+    """Run the portal; yields its issuer, which is another address than its own where a proxy stands before it."""
+    port = port or free_port()
+    own = f"http://127.0.0.1:{port}"
+    issuer = issuer or own
     for name in ("conf", "sessions/lock", "psessions/lock", "cache"):
         (folder / name).mkdir(parents=True)
     configuration = _configuration(folder, issuer, hub_url)
@@ -131,7 +134,7 @@ async def lemonldap(folder: Path, hub_url: str) -> AsyncIterator[str]:
             async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(60):
                 while True:
                     with contextlib.suppress(httpx.TransportError):
-                        if (await client.get(f"{issuer}/.well-known/openid-configuration")).status_code == 200:
+                        if (await client.get(f"{own}/.well-known/openid-configuration")).status_code == 200:
                             break
                     if process.returncode is not None:
                         raise AssertionError((folder / "lemonldap.log").read_text())

