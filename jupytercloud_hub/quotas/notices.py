@@ -90,18 +90,16 @@ class Notices:
         return Counter((kind, percent) for kind, _, percent in accounts_at)
 
     async def unmailed(self, now: datetime) -> list[Reached]:
-        """Return what people have reached and were not written about: of each limit the highest percentage."""
+        """Return what accounts have reached and nobody was written to about: of each limit the highest percentage."""
         async with self._ledger.database.session() as session:
-            query = select(Notice).where(
-                Notice.hub == self._ledger.hub, Notice.kind == "person", Notice.mailed.is_(False)
-            )
+            query = select(Notice).where(Notice.hub == self._ledger.hub, Notice.mailed.is_(False))
             rows = list((await session.execute(query.order_by(Notice.percent))).scalars())
-            levels = {(row.name, row.rule, row.counts): row.percent for row in rows}
-            accounts = sorted({Account("person", row.name) for row in rows})
+            levels = {(Account(row.kind, row.name), row.rule, row.counts): row.percent for row in rows}  # type: ignore[arg-type]
+            accounts = sorted({account for account, _, _ in levels})
             return [
                 Reached(standing, levels[key])
                 for standing in await self._standings(session, accounts, now)
-                if (key := (standing.account.name, standing.budget.name, name_of(standing.limit))) in levels
+                if (key := (standing.account, standing.budget.name, name_of(standing.limit))) in levels
             ]
 
     async def mailed(self, done: Sequence[Reached]) -> None:

@@ -153,7 +153,8 @@ class QuotasService(Service):
         if self.mailer is None or not self.mailer.to_people:
             return None
         site = self.settings.site
-        return Letters(self.mailer, self._hub, self.notices, site, f"{site.url}services/{self.name}/")
+        page = f"{site.url}services/{self.name}/"
+        return Letters(self.mailer, self._hub, self.notices, site, page, self.quotas.managers)
 
     async def _post(self, letters: Letters, now: datetime) -> None:
         try:

@@ -163,15 +163,25 @@ def refusal_text(refused: Refused, least: timedelta, contact: str, zone: str) ->
 
 def warning_text(standing: Standing, zone: str) -> Text:
     """Say to a person, or to all who share a budget, how much of it is used and when there is more."""
+    mine = standing.account.kind == "person"
+    what = {
+        "percent": min(standing.percent, 100),
+        "whose": whose(standing.account, capital=not mine),
+        "title": title(standing.budget),
+        "window": window_name(standing),
+        "left": amount(standing.limit.measure, standing.shown(standing.left)),
+        "limit": amount(standing.limit.measure, standing.shown(standing.total)),
+        "moment": moment(standing.span.resets, zone),
+    }
+    if mine:
+        return Text(
+            "{percent} % of {whose} (“{title}”) is used {window}: {left} left of {limit}. "
+            "There is more from {moment} on.",
+            **what,
+        )
     return Text(
-        "{percent} % of {whose} (“{title}”) is used {window}: {left} left of {limit}. There is more from {moment} on.",
-        percent=min(standing.percent, 100),
-        whose=whose(standing.account),
-        title=title(standing.budget),
-        window=window_name(standing),
-        left=amount(standing.limit.measure, standing.shown(standing.left)),
-        limit=amount(standing.limit.measure, standing.shown(standing.total)),
-        moment=moment(standing.span.resets, zone),
+        "{whose} (“{title}”) is used to {percent} % {window}: {left} left of {limit}. There is more from {moment} on.",
+        **what,
     )
 
 
