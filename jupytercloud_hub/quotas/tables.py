@@ -105,6 +105,7 @@ class ByProfile(_Sums, Base):
     """What an account used on a local day, by profile and type of GPU: for pages and exports."""
 
     __tablename__ = "quotas_by_profile"
+    __table_args__ = (Index("ix_quotas_by_profile_day", "hub", "day"),)
 
     hub: Mapped[str] = mapped_column(String(63), primary_key=True)
     kind: Mapped[str] = mapped_column(String(12), primary_key=True)
@@ -118,6 +119,7 @@ class ByDay(_Sums, Base):
     """What an account used on a local day, by type of GPU: a window is read from at most 366 days of it."""
 
     __tablename__ = "quotas_by_day"
+    __table_args__ = (Index("ix_quotas_by_day_day", "hub", "day"),)
 
     hub: Mapped[str] = mapped_column(String(63), primary_key=True)
     kind: Mapped[str] = mapped_column(String(12), primary_key=True)
