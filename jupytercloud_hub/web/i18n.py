@@ -74,7 +74,7 @@ def _read(file: Traversable, language: Language) -> Translations:
         sentences = read_po(stream, locale=language)
     for sentence in sentences:
         whole = sentence.string
-        sentence.string = typeset(whole) if isinstance(whole, str) else tuple(map(typeset, whole))
+        sentence.string = typeset(whole) if isinstance(whole, str) else tuple(map(typeset, whole or ()))
     write_mo(buffer, sentences)
     buffer.seek(0)
     return Translations(buffer)
