@@ -21,7 +21,17 @@ BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(jupytercloud [^`]+)`")
 PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]+\b|…")
 BASE = {"site": {"name": "labo", "url": "https://labo.example/"}}
-NEEDED = {**BASE, "auth": {"issuer": "https://login.example/", "client_id": "labo", "client_secret": {"env": "SECRET"}}}
+NEEDED = {
+    **BASE,
+    "auth": {"issuer": "https://login.example/", "client_id": "labo", "client_secret": {"env": "SECRET"}},
+    "event": {
+        "opens": "2027-03-06T10:00+01:00",
+        "closes": "2027-03-07T19:00+01:00",
+        "seats": 30,
+        "profile": "pycoa",
+        "code_key": {"env": "SECRET"},
+    },
+}
 """What a section can't do without, where a page shows another part of it."""
 
 
