@@ -389,8 +389,8 @@ LIMITS = {
     "wall of a small run": 0.25,
     "cpu with nothing to cull": 1.2,
     "growth by a pass": 1.5,
-    "memory of a pass": 2.35,
-    "memory of the service": 2.65,
+    "memory of a pass": 2.4,
+    "memory of the service": 2.7,
 }
 """Ours to theirs, at most. Memory: 1.5 is asked, and holds for what a pass adds to a process that has all it needs
 loaded. Of the whole process it can't hold: Python, TLS, SQLAlchemy and pydantic are 1.4 times theirs by themselves
