@@ -74,9 +74,8 @@ def write_swarm(folder: Path, name: str, url: str, contact: str, image: str, hom
     }  # fmt: skip
     for file in ("stack.yaml", "deploy.sh", "remove.sh", "engines.cfg", "jupyterhub_config.py"):
         (folder / file).write_text(_environment(f"swarm/{file}").render(given))
-    ours = Environment(loader=PackageLoader("jupytercloud_hub.deploy", "templates/swarm"), autoescape=False)  # noqa: S701
-    for file in ("socket_hub.cfg", "socket_traefik.cfg"):
-        (folder / file).write_text(ours.get_template(f"{file}.j2").render())
+    for file in ("socket_hub.cfg", "socket_traefik.cfg"):  # as a site's stack has them
+        (folder / file).write_text(_environment(f"swarm/{file}", "jupytercloud_hub.deploy").render())
     for file in ("deploy.sh", "remove.sh"):
         (folder / file).chmod(0o755)
 
@@ -109,9 +108,9 @@ def _volumes(home: str, name: str) -> str:
     )  # fmt: skip
 
 
-def _environment(file: str) -> Any:
+def _environment(file: str, package: str = "jupytercloud_hub.events") -> Any:
     return Environment(
-        loader=PackageLoader("jupytercloud_hub.events"),
+        loader=PackageLoader(package),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - configuration; what is filled in was validated
         keep_trailing_newline=True,

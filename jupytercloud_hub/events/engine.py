@@ -15,6 +15,7 @@ from ..settings import Settings
 from ..spawners.base import slug
 from ..spawners.homes_kept import HomeError
 from ..spawners.sweep import Engine
+from .files import SeatFiles
 
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 REMOVE_SECONDS = 120.0
@@ -40,8 +41,18 @@ class SeatEngine:
         """Return slug of an account → what the engine holds of its server, whatever the hub knows."""
         found: dict[str, list[str]] = {}
         for held in await self._engine().held():
-            found.setdefault(held.user, []).append(held.name)
+            if self.backend != "local" or self._stands_here(held.name, held.user):
+                found.setdefault(held.user, []).append(held.name)
         return found
+
+    def _stands_here(self, pid: str, whose: str) -> bool:
+        """Say whether a process is in a home of this very hub: another on this machine may have its name."""
+        pattern = SeatFiles(self._settings).homes
+        try:
+            place = Path(f"/proc/{pid}/cwd").readlink()
+        except OSError:  # gone by now
+            return False
+        return pattern is not None and place.is_relative_to(Path(pattern.format(user=whose)).resolve())
 
     async def remove_server(self, name: str) -> None:
         """Remove what the engine holds of a server; what is gone already is no error."""

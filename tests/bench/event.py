@@ -187,9 +187,8 @@ def run(folder: Path, visitors: int, seconds: float, network: str | None) -> dic
             "warming_seconds": round(warmed, 1),
             "hub_cpu_ms_per_seat_before_the_doors": round(1000 * warming / visitors, 1),
         }
-        stop(ours, network)
     finally:
-        ours.end()
+        ours.end()  # with its seats: the next hub has the machine for itself
     hub = StockHub(folder / "stock", network)
     hub.start()
     try:
@@ -198,14 +197,6 @@ def run(folder: Path, visitors: int, seconds: float, network: str | None) -> dic
     finally:
         hub.end()
     return figures
-
-
-def stop(hub: EventHub, network: str | None) -> None:
-    """End the seats, so that the next hub has the machine for itself."""
-    if network:
-        return  # they go with the network
-    event("close", "--now", "--config", str(hub.settings))
-    event("purge", "--yes", "--json", "--config", str(hub.settings))
 
 
 @contextlib.contextmanager

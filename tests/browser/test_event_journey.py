@@ -16,7 +16,7 @@ from playwright.async_api import Browser, expect
 
 from tests.support.event_hub import EventHub, event, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 TELEPHONE = {"width": 360, "height": 740}
 PHONE = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36"
@@ -59,7 +59,7 @@ async def _exercise_by_buttons(hub: EventHub, browser: Browser, code: str, look:
     await page.get_by_role("button", name="Espagne").first.tap()
     await expect(page.get_by_role("button", name="✓ Espagne").first).to_be_visible(timeout=60_000)
     await page.get_by_role("button", name="Par jour").tap()
-    await expect(page.get_by_role("button", name="✓ Par jour")).to_be_visible(timeout=60_000)
+    await expect(page.get_by_role("button", name="✓ Par jour, lissé")).to_be_visible(timeout=60_000)
     await look(page, "evenement-boutons", ours=False)
     assert await page.evaluate("document.documentElement.scrollWidth") <= TELEPHONE["width"], "nothing to push aside"
     heights = await page.eval_on_selector_all(".exercice button", "all => all.map(one => one.offsetHeight)")
@@ -115,7 +115,7 @@ async def test_a_visitor_comes_with_a_ticket_works_and_leaves_nothing_behind(
     await page.get_by_text("Python 3 (ipykernel)").first.wait_for()
     await page.get_by_role("menuitem", name="Run", exact=True).click()
     await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    await expect(page.locator(".bk-Figure").first).to_be_visible()
+    await expect(page.locator(".bk-Figure").first).to_be_visible(timeout=180_000)
     await page.keyboard.press("Control+s")
     await look(page, "evenement-carnet", ours=False)
 

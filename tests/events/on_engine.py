@@ -46,11 +46,17 @@ class Engine:
 
 
 def made(
-    folder: Path, site: str, gateway: str, environ: dict[str, str], port: int, engines: Sequence[str] = ()
+    folder: Path,
+    site: str,
+    gateway: str,
+    environ: dict[str, str],
+    port: int,
+    engines: Sequence[str] = (),
+    after: str = "",
 ) -> EventHub:
     """Create the event and start its hub, which servers reach at ``gateway``."""
     (folder / "site.yaml").write_text(site)
-    after = f'c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = "http://{gateway}:{port}"\n'
+    after += f'c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = "http://{gateway}:{port}"\n'
     words = ("--seats", str(SEATS), "--warm", str(WARM), "--profile", "carnet", "--site", str(folder / "site.yaml"))
     hub = EventHub.create(folder / "salon", *words, notice="1 s", after=after)
     hub.settings.write_text(
@@ -69,7 +75,7 @@ profiles:
     default: true
     image: {NOTEBOOK}
     command: [jupyterhub-singleuser]
-    resources: {{memory: 256 MiB}}
+    resources: {{cpu: {{guarantee: 0.05, limit: 1}}, memory: {{guarantee: 64 MiB, limit: 256 MiB}}}}
 """
 
 

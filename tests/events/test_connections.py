@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from jupytercloud_hub.events.connections import ConnectionLog
+from tests.support.hub import stop_hub
 
-from .conftest import CODES, Fair, make_event, start, stop_hub
+from .conftest import CODES, Fair, make_event, start
 
 NOON = datetime(2027, 3, 6, 11, tzinfo=UTC)
 

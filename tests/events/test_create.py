@@ -165,6 +165,8 @@ def test_on_a_swarm_there_is_a_stack_whose_parts_are_all_there(tmp_path):
         for name, entry in stack[kind].items():
             assert (folder / entry["file"]).is_file(), (kind, name)
             assert f"{kind[:-1].upper()}_{name.upper()}=" in (folder / "deploy.sh").read_text()
+    for name in ("engines.cfg", "socket_hub.cfg", "socket_traefik.cfg"):
+        assert (folder / name).read_text().endswith("\n"), "HAProxy takes no last line without its end"
     for service in stack["services"].values():
         named = {one["source"] for one in service.get("configs", [])}
         assert named <= set(stack["configs"])

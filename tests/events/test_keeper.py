@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -19,6 +21,8 @@ from jupytercloud_hub.events.keeper import Keeper
 from jupytercloud_hub.events.service import EventsService
 from jupytercloud_hub.events.store import Store
 from jupytercloud_hub.settings import Settings, load
+from jupytercloud_hub.spawners.base import slug
+from jupytercloud_hub.spawners.local_sweep import VARIABLE
 from jupytercloud_hub.storage import Database
 from jupytercloud_hub.web.context import ServiceContext
 
@@ -122,3 +126,20 @@ def test_a_clock_that_jumps_ahead_purges_nothing(settings: Settings) -> None:
     assert not service.time_to_purge()
     late = EventsService(settings, context, clock)
     assert late.time_to_purge(), "a service that starts when the links have expired purges"
+
+
+async def test_servers_of_another_hub_of_the_same_name_are_not_this_events(settings: Settings, tmp_path: Path) -> None:
+    account = slug("seat-0001")
+    mine = SeatFiles(settings).home("seat-0001")
+    assert mine
+    other = tmp_path / "another" / "homes" / account
+    environ = {**os.environ, VARIABLE: f"salon/{account}//lab"}
+    for home in (mine, other):
+        home.mkdir(parents=True)
+    running = [subprocess.Popen(["sleep", "600"], cwd=home, env=environ) for home in (mine, other)]
+    try:
+        assert await SeatEngine(settings).servers() == {account: [str(running[0].pid)]}
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()

@@ -18,7 +18,7 @@ from jupytercloud_hub.events.files import SeatFiles
 from jupytercloud_hub.settings import load
 from tests.support.hub_process import HubProcess
 
-PATIENCE = 90
+PATIENCE = 150
 
 
 def until(what: Any, message: Any) -> Any:
@@ -61,6 +61,9 @@ class EventHub(HubProcess):
         written = re.sub(r"(  profile: \w+\n)", rf"\1  notice: {notice}\n", written)
         written = re.sub(r"\n  url: .*", "\n  url: {url}", written, count=1)
         return cls(folder, written, path="/salon/", after=after)
+
+    def wait(self, seconds: float = 300) -> None:
+        super().wait(seconds)
 
     def status(self) -> dict[str, Any]:
         """Return what ``event status --json`` prints, without a new process for each look."""

@@ -14,7 +14,7 @@ from typing import Any
 import ipywidgets as widgets
 import matplotlib as mpl
 from IPython.utils.capture import capture_output
-from matplotlib.dates import AutoDateLocator, DateFormatter
+from matplotlib.dates import DateFormatter, MonthLocator
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
@@ -30,7 +30,7 @@ MEASURES = {
     "total_deaths": ("Décès", "Deaths"), "total_cases": ("Cas", "Cases"),
     "total_vaccinations": ("Vaccins", "Vaccines"),
 }  # fmt: skip
-SHAPES = {"": ("En tout", "In all"), " daily": ("Par jour", "Per day")}
+SHAPES = {"": ("En tout", "In all"), " weekly": ("Par jour, lissé", "Per day, smoothed")}
 COLOURS = ("#1b4f9c", "#c0392b", "#d98e04", "#2e7d4f", "#6c3483", "#00838f")
 WORDS = {
     "which": ("1. Que veux-tu voir ?", "1. What do you want to see?"),
@@ -106,11 +106,11 @@ class Exercise:
             title = f"{MEASURES[self.which][self.language]} – {self.say('made-up')}"
             axes.set_title(title if self.where else self.say("none"))
             axes.spines[["top", "right"]].set_visible(False)
-            axes.xaxis.set_major_locator(AutoDateLocator(maxticks=4))  # type: ignore[no-untyped-call]
+            axes.xaxis.set_major_locator(MonthLocator((1, 7)))  # type: ignore[no-untyped-call]
             axes.xaxis.set_major_formatter(DateFormatter("%m/%Y"))  # type: ignore[no-untyped-call]
             axes.yaxis.set_major_formatter(EngFormatter(sep=""))
             if self.where:
-                axes.legend(frameon=False, loc="upper left")
+                figure.legend(frameon=False, loc="outside lower center", ncols=3)
             out = io.BytesIO()
             figure.savefig(out, format="png")
         self.picture.value = out.getvalue()

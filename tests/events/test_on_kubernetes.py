@@ -1,0 +1,84 @@
+"""An event on a real cluster: its seats are pods, their homes are claims, and the hub has the smallest role."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from jupytercloud_hub.spawners.base import slug
+from tests.support.engines_kubernetes import Kubernetes
+from tests.support.event_hub import EventHub
+from tests.support.ports import free_port
+
+from . import on_engine
+from .on_engine import Engine
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def namespace(kubernetes: Kubernetes) -> Iterator[str]:
+    kubernetes.need_own("a hub on this machine that pods reach")
+    with kubernetes.namespace() as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def environ(
+    kubernetes: Kubernetes, namespace: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    account = kubernetes.account(namespace, tmp_path_factory.mktemp("account"))
+    with pytest.MonkeyPatch.context() as patch:  # the commands are run in this process
+        patch.setenv("KUBECONFIG", str(account))
+        yield dict(os.environ)
+
+
+@pytest.fixture(scope="module")
+def hub(
+    kubernetes: Kubernetes, namespace: str, environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EventHub]:
+    site = (
+        'site: {name: labo, url: "http://127.0.0.1:8000/labo/"}\n'
+        f"spawner: {{backend: kubernetes, kubernetes: {{namespace: {namespace}, home: {{capacity: 50 MiB}}}}}}\n"
+    )
+    hub = on_engine.made(
+        tmp_path_factory.mktemp("kubernetes-event"), site + on_engine.profile(), kubernetes.gateway(), environ,
+        free_port(), after="c.KubeSpawner.delete_grace_period = 1\n",
+    )  # fmt: skip
+    try:
+        yield hub
+    finally:
+        hub.end()
+
+
+@pytest.fixture(scope="module")
+def engine(kubernetes: Kubernetes, namespace: str) -> Engine:
+    def names(kind: str) -> list[str]:
+        return [item["metadata"]["name"] for item in kubernetes.get(kind, namespace=namespace)["items"]]
+
+    def inside(account: str, command: str) -> str:
+        wanted = f"jupytercloud.hub/user={slug(account)}"
+        (pod,) = kubernetes.get("pods", "-l", wanted, namespace=namespace)["items"]
+        return kubernetes.exec(namespace, pod["metadata"]["name"], "sh", "-c", command)
+
+    return Engine(lambda: names("persistentvolumeclaims"), lambda: names("pods"), inside)
+
+
+def test_a_code_opens_a_warm_seat(hub: EventHub, engine: Engine) -> None:
+    on_engine.warm_and_enter(hub, engine)
+
+
+def test_a_seat_that_is_reset_has_a_new_claim(hub: EventHub, engine: Engine) -> None:
+    on_engine.reset(hub, engine)
+
+
+def test_work_is_read_before_the_pods_go(hub: EventHub, engine: Engine) -> None:
+    on_engine.close(hub, engine)
+
+
+def test_a_purge_that_was_killed_ends_and_leaves_no_pod_and_no_claim(
+    hub: EventHub, engine: Engine, environ: dict[str, str]
+) -> None:
+    on_engine.purge(hub, engine, environ)
