@@ -61,7 +61,9 @@ LEAST = {
     "client-jupytercloud-check": [
         "access:services!service=culler",
         "access:services!service=quotas",
+        "list:users",
         "proxy",
+        "read:servers",
         "read:services",
     ],
     "service-agent": ["admin:server_state", "list:users", "read:servers", "read:users:name"],

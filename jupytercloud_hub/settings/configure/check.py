@@ -8,11 +8,11 @@ from .registry import Services
 
 SCOPES = (
     "proxy",  # the routes of the proxy
-    "list:users",  # whose servers the hub knows, beside what the engine holds
-    "read:servers",
     "read:services",  # which services the hub knows; and, at each service, which scopes it holds
 )
 """The least that works; and access to each service's API."""
+WITH_SERVERS = ("list:users", "read:servers")
+"""Where servers run: which of them the hub knows, beside what the engine holds."""
 
 
 def configure_check(settings: Settings, services: Services) -> None:
@@ -22,4 +22,5 @@ def configure_check(settings: Settings, services: Services) -> None:
 
     token = kept_secret(settings.state_folder, CHECK_TOKEN_FILE).hex()
     access = [f"access:services!service={name}" for name in page_services(settings)]
-    services.add_client(CHECK, [*SCOPES, *access], token=token)
+    servers = WITH_SERVERS if settings.spawner is not None and settings.site.role != "portal" else ()
+    services.add_client(CHECK, [*SCOPES, *servers, *access], token=token)

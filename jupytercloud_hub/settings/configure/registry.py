@@ -28,6 +28,10 @@ _PASSED_ON = (
     "TZ",
 )
 
+MANAGED_SECONDS = 180
+"""JupyterHub ends itself where a service that it manages does not answer in time, and its own 30 s are short on a busy
+machine, or for one whose tables are being upgraded."""
+
 
 class Services:
     """The services of one hub while it is being configured."""
@@ -49,6 +53,7 @@ class Services:
             service.update(url=url, oauth_no_confirm=True, oauth_client_id=f"service-{name}")
         if site.services == "separate":
             service["command"] = _command("serve", name, self._settings)
+            service["timeout"] = MANAGED_SECONDS
             service["environment"] = {
                 **_environment(self._settings),
                 f"JUPYTERCLOUD_{name.upper()}_URL": url,
