@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
@@ -66,3 +68,12 @@ class Metrics:
             "1 when the quota service answered at the last pass, 0 when it did not; absent without quotas.",
             registry=registry,
         )
+
+    def foresee(self, rules: Iterable[str]) -> None:
+        """Begin every rule's counters at 0: what appears with its first stop has no increase that anybody sees."""
+        for rule in rules:
+            for cause in ("idle", "age"):
+                for outcome in ("stopped", "failed"):
+                    self.stops.labels(rule, cause, outcome)
+            for unit in self.reclaimed.values():
+                unit.labels(rule)

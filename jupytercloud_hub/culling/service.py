@@ -54,6 +54,7 @@ class CullerService(Service):
         await self._database.upgrade(apart=True)
         self.store = Store(self._database)
         self.metrics = Metrics(self.registry)
+        self.metrics.foresee(rule.name for rule in self.culling.rules)
         self._api = open_api(self.settings, self.context.api_url, self.context.api_token)
         self._asked = open_asked(self.settings, self.context.api_token)
         self._webhook = open_webhook(self.settings)

@@ -22,6 +22,8 @@ class Metrics:
             ["verdict"],
             registry=registry,
         )
+        for verdict in ("admitted", "refused", "confirmed", "released"):  # a rate of what is not there yet is nothing
+            self.admissions.labels(verdict)
         self.admission_seconds = Histogram(
             "jupytercloud_quotas_admission_seconds",
             "Time in which an admission is answered.",
@@ -36,7 +38,7 @@ class Metrics:
         )
         self.reached = Gauge(
             "jupytercloud_quotas_accounts_reached",
-            "Accounts that have used so many percent of a limit, by kind (person, group, institution, hub).",
+            "Accounts that have used so many percent of a limit, by kind (person, group, organization, hub).",
             ["kind", "percent"],
             registry=registry,
         )
