@@ -80,14 +80,18 @@ class Person(Browser):
 
     async def start(self, profile: str) -> None:
         """Send the spawn form, and wait until the server answers."""
+        async with asyncio.timeout(240):
+            while any(server.get("pending") == "stop" for server in (await self.model())["servers"].values()):
+                await asyncio.sleep(0.5)
         form = await self.get("spawn")
         if "/spawn-pending/" not in str(form.url) and "/user/" not in str(form.url):
             xsrf = re.search(r'name="_xsrf" value="([^"]+)"', form.text)
             assert xsrf, form.text[:2000]
             answer = await self.http.post(form.url, data={"profile": profile, "_xsrf": xsrf[1]})
             assert answer.is_redirect, answer.text[:3000]
-        async with asyncio.timeout(240):
-            while not await self.server_is_ready():
+        async with asyncio.timeout(600):
+            while not (server := (await self.model())["servers"].get("")) or not server["ready"]:
+                assert server, "the start failed: what the hub logged says why"
                 await asyncio.sleep(0.5)
 
     async def model(self) -> dict[str, Any]:

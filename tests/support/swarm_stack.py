@@ -147,6 +147,7 @@ class StackOnSwarm:
 
     def _profiles(self, settings: dict[str, Any]) -> None:
         """What an administrator writes: her images, and who may start what."""
+        settings["spawner"]["timeouts"] = {"start": "5 min", "http": "5 min"}  # busy machines
         settings["institutions"][0]["affiliations"] = ["staff", "member"]
         for profile in settings["profiles"]:
             profile["image"] = NOTEBOOK
