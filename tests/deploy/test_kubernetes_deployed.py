@@ -245,10 +245,10 @@ def test_services_of_a_site_answer_through_its_hub_from_pods_of_their_own(
         monkeypatch.setenv("KUBECONFIG", str(cluster.account(namespace, tmp_path)))
         listens = f'c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = "http://{gateway}:{HUB_PORT}"'
         hub = HubProcess(tmp_path, mine, after=listens, path="/")
+        deployed.apply(namespace, "site/services.yaml", **here)  # first: a hub waits at its start for such services
         hub.start()
         try:
-            hub.wait(120)
-            deployed.apply(namespace, "site/services.yaml", **here)
+            hub.wait(180)
 
             def words() -> str:
                 pods = cluster.kubectl("get", "pods", "-n", namespace, "-o", "wide", check=False)
