@@ -286,7 +286,7 @@ def broken(result: dict[str, Any]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="0, 10,000 and 100,000 intervals, fewer admissions.")
+    parser.add_argument("--quick", action="store_true", help="0, 2,000 and 20,000 intervals, fewer admissions.")
     parser.add_argument("--full", action="store_true", help="Ten million intervals too.")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="N", help="Other numbers of intervals.")
     parser.add_argument("--postgresql", action="store_true", help="On a real PostgreSQL instead of SQLite.")
@@ -297,7 +297,7 @@ def main() -> int:
     if options.work:
         print(json.dumps(asyncio.run(work(options.work, options.url))))
         return 0
-    sizes = options.sizes or ([0, 10_000, 100_000] if options.quick else [0, 10_000, 1_000_000])
+    sizes = options.sizes or ([0, 2_000, 20_000] if options.quick else [0, 10_000, 1_000_000])
     if options.full:
         sizes.append(10_000_000)
     result = measure(sizes, 2 if options.quick else 5, 40, options.postgresql)
