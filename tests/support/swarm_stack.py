@@ -177,11 +177,20 @@ class StackOnSwarm:
             wanted = [name for name in names if everywhere or node == self.node or "node-exporter" in name]
             built = self._builder("image", "inspect", "-f", "{{.Id}}", *wanted).split()
             client = self.swarm.client_of(node)
-            if {image.id for image in client.images.list()} >= set(built):
+            held = {image.id for image in client.images.list()}
+            missing = [name for name, made in zip(wanted, built, strict=True) if made not in held]
+            if not missing:
                 continue
-            saved = subprocess.Popen([str(BUILDER), "docker", "save", *wanted], stdout=subprocess.PIPE)
-            client.images.load(saved.stdout)
-            assert saved.wait(60) == 0
+            load = [
+                str(SCRIPTS / "swarm.sh"),
+                "run",
+                node.removeprefix("node"),
+                "docker",
+                "-H",
+                "unix:///engine/docker.sock",
+            ]
+            with subprocess.Popen([str(BUILDER), "docker", "save", *missing], stdout=subprocess.PIPE) as saved:
+                subprocess.run([*load, "load", "--quiet"], stdin=saved.stdout, stdout=subprocess.DEVNULL, check=True)
 
     @staticmethod
     def _builder(*command: str) -> str:
