@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -225,6 +226,6 @@ def _ours(settings: Settings) -> bool:
 
 
 def _set_aside(path: Path) -> None:
-    """Keep an earlier attestation beside the one that follows."""
+    """Keep an earlier attestation beside the one that follows, which replaces it only when all is done again."""
     said = json.loads(path.read_text())["purged_at"].replace(":", "")
-    path.replace(path.with_name(f"attestation-{said}.json"))
+    shutil.copyfile(path, path.with_name(f"attestation-{said}.json"))

@@ -37,7 +37,7 @@ WORDS = {
     "where": ("2. Touche des pays", "2. Tap countries"),
     "shape": ("3. En tout, ou par jour ?", "3. In all, or per day?"),
     "quiz": ("Question : qui en a le plus, en tout ?", "Question: who has the most, in all?"),
-    "right": ("Bravo ! C'est {name}.", "Well done! It is {name}."),
+    "right": ("Bravo : {name} !", "Well done: {name}!"),
     "wrong": ("Pas {name}. Regarde la courbe « En tout », puis essaie encore.",
               "Not {name}. Look at the curve “In all”, then try again."),
     "none": ("Touche au moins un pays.", "Tap at least one country."),
