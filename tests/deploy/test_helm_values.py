@@ -109,7 +109,10 @@ def test_command_tells_in_french_and_as_json_and_ends_with_1(tmp_path: Path) -> 
     line = next(number for number, text in enumerate(path.read_text().splitlines(), 1) if "client_di" in text)
     asked = CliRunner().invoke(main, ["helm-values", "validate", str(tree), "reims"], env={"LANG": "fr_FR.UTF-8"})
     assert asked.exit_code == 1
-    assert f"{path}:{line}:11: hub.extraFiles.jupytercloud.data.auth.client_di : cette clé n'existe pas" in asked.output
+    assert (
+        f"{path}:{line}:11: hub.extraFiles.jupytercloud.data.auth.client_di\u00a0: cette clé n'existe pas"
+        in asked.output
+    )
     asked = CliRunner().invoke(main, ["helm-values", "validate", str(tree), "reims", "--json"], env={"LANG": "en"})
     said = json.loads(asked.stdout)
     assert not said["valid"]
