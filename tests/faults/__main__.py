@@ -1,0 +1,93 @@
+"""Soak form: each kind of fault by itself, with so many seeds; prints faults × survived.
+
+python -m tests.faults --seeds 20
+python -m tests.faults --seeds 3 --only "clock" --first 7
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from .batches import batches
+from .kinds import KINDS, Fault
+from .rounds import Result, Rounds
+from .topology import running
+
+
+def table(results: list[Result]) -> str:
+    """Return the table as Markdown."""
+    heads = ["fault", "survived", "seconds (median)", "served", "honest pages", "of them two words", "nobody there"]
+    lines = [f"| {' | '.join(heads)} |"]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in dict.fromkeys(name for result in results for name in result.faults):
+        mine = [result for result in results if name in result.faults]
+        good = sum(not result.wrong for result in mine)
+        middle = sorted(result.seconds for result in mine)[len(mine) // 2]
+        sums = [sum(getattr(result, key) for result in mine) for key in ("served", "honest", "bare", "refused")]
+        lines.append(f"| {name} | {good} of {len(mine)} | {middle:.1f} | {' | '.join(str(each) for each in sums)} |")
+    return "\n".join(lines)
+
+
+def rounds_of(seed: int, only: str, together: bool) -> list[list[Fault]]:
+    """Return what strikes with a seed: each kind by itself, or one of each place at once."""
+    kinds = [kind for name, kind in KINDS.items() if only in name]
+    return batches(seed, kinds) if together else [[kind] for kind in kinds]
+
+
+async def soak(
+    seeds: int, first: int, only: str, minutes: float, kept: Path | None, together: bool = False
+) -> list[Result]:
+    """Run every kind with every seed; what stands in ``kept`` already is not run again."""
+    deadline = time.monotonic() + minutes * 60
+    before = [Result(**json.loads(line)) for line in kept.read_text().splitlines()] if kept and kept.exists() else []
+    done = {(tuple(result.faults), result.seed) for result in before}
+    with tempfile.TemporaryDirectory(prefix="jcf-") as folder:
+        async with running(Path(folder) / "state") as world:
+            rounds = Rounds(world)
+            for seed in range(first, first + seeds):
+                for kinds in rounds_of(seed, only, together):
+                    names = tuple(kind.name for kind in kinds)
+                    if time.monotonic() > deadline:
+                        print("the time is over", file=sys.stderr)
+                        return before + rounds.results
+                    if (names, seed) in done:
+                        continue
+                    result = await rounds.run(kinds, seed)
+                    if kept:
+                        with kept.open("a") as file:
+                            file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
+                    print(
+                        f"{seed:3} {' + '.join(names)}: {result.seconds:.1f} s",
+                        *result.wrong,
+                        sep="\n      ! ",
+                        flush=True,
+                    )
+            return before + rounds.results
+
+
+def main() -> int:
+    """Print the table; exit code 1 where something did not hold."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--only", default="", help="kinds with these words in their name")
+    parser.add_argument("--minutes", type=float, default=24 * 60, help="begin no round after so many")
+    parser.add_argument("--keep", type=Path, help="file of results, one line each; a second run goes on where it ended")
+    parser.add_argument("--together", action="store_true", help="strike at the portal, a site and a line at once")
+    chosen = parser.parse_args()
+    results = asyncio.run(soak(chosen.seeds, chosen.first, chosen.only, chosen.minutes, chosen.keep, chosen.together))
+    print(f"\n{len(results)} rounds, {len(KINDS)} kinds, Python {platform.python_version()}, {platform.system()}\n")
+    print(table(results))
+    return int(any(result.wrong for result in results))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

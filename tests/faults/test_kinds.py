@@ -1,0 +1,36 @@
+"""The kinds of faults, which of them meet, and how a page is judged; the faults themselves: ``whole.py``."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from .batches import PLACES, batches, place
+from .kinds import KINDS
+from .people import BARE, judge
+
+
+def test_there_are_at_least_25_kinds_and_each_strikes_once_for_each_seed() -> None:
+    assert len(KINDS) >= 25
+    for seed in (1, 2):
+        made = batches(seed)
+        assert sorted(fault.name for batch in made for fault in batch) == sorted(KINDS)
+        assert all(len({place(fault) for fault in batch}) == len(batch) <= len(PLACES) for batch in made)
+    assert batches(1) != batches(2)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "honest"),
+    [
+        (200, "<html><body>\n<h1>Un carnet</h1> de travail</body></html>", True),
+        (503, "<title>503</title><h1>Le site est absent</h1> Revenez dans une minute.", True),
+        (503, BARE[0], True),
+        (503, "", False),
+        (200, "<html><script>everything()</script></html>", False),
+        (500, "<title>500</title><h1>No</h1> Traceback (most recent call last)", False),
+        (503, "upstream connect error or disconnect before headers", False),
+    ],
+)
+def test_a_page_is_judged(status: int, body: str, honest: bool) -> None:
+    answer = httpx.Response(status, text=body, request=httpx.Request("GET", "http://127.0.0.1/"))
+    assert (judge(answer) == "") is honest
