@@ -248,10 +248,11 @@ class StackOnSwarm:
         until(running, seconds, self.state)
 
     def remove(self, *, folder: bool = True) -> None:
-        """Take the stack, its volumes and (``folder``) its folder away."""
+        """Take the stack, what people run, its volumes and (``folder``) its folder away."""
+        self.swarm.remove(*self.peoples_services())  # their network goes with the stack
         with contextlib.suppress(RuntimeError):
             self.manager(f"docker stack rm {self.name}")
-        until(lambda: not self._left(), 120, self._left)
+        until(self._gone, 180, self._left)
         for node in self.swarm.nodes:
             client = self.swarm.client_of(node)
             for container in client.containers.list(
@@ -263,6 +264,13 @@ class StackOnSwarm:
                     volume.remove(force=True)
         if folder:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _gone(self) -> bool:
+        """Whether nothing is left; networks that Docker kept because somebody was still in them are asked for again."""
+        if not self._left():
+            return True
+        self._try(f"docker stack rm {self.name}")
+        return False
 
     def _left(self) -> str:
         label = f"label=com.docker.stack.namespace={self.name}"
@@ -303,7 +311,6 @@ class StackOnSwarm:
     def restore_on_an_empty_stack(self) -> float:
         """Take all but the folder and a dump away, deploy anew, restore; return the seconds from the deploy on."""
         stamp = self.dump_out()
-        self.swarm.remove(*self.peoples_services())
         self.remove(folder=False)
         return self.restore(stamp)
 
