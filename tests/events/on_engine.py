@@ -102,6 +102,9 @@ def reset(hub: EventHub, engine: Engine) -> None:
     (held,) = until(lambda: seats_held(hub), hub.words)
     assert "secret.txt" not in engine.inside(held, "ls -a /home/jovyan")
     assert before, "homes are the engine's"
+    # All seats are wanted by now: the one that was reset stands ready again, with nothing of its visitor.
+    until(lambda: hub.status()["ready"] == WARM, hub.words)
+    assert "secret.txt" not in engine.inside("seat-0001", "ls -a /home/jovyan")
 
 
 def close(hub: EventHub, engine: Engine) -> None:

@@ -26,6 +26,8 @@ _PASSED_ON = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "TZ",
+    "DOCKER_HOST",  # an event's service looks at the engine of its seats
+    "KUBECONFIG",
 )
 
 MANAGED_SECONDS = 180
