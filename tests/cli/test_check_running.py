@@ -84,7 +84,7 @@ def test_a_real_hub_that_is_well_has_no_error_and_everything_was_looked_at(hub):
 def test_without_a_token_it_says_what_it_did_not_look_at(hub, tmp_path):
     (tmp_path / "unknown").write_text("x" * 32)
     _, found = check(hub, "--token-file", str(tmp_path / "unknown"))
-    assert {one["area"] for one in found["skipped"]} == {"proxy", "services"}
+    assert {one["area"] for one in found["skipped"]} == {"proxy", "services", "orphans"}
     assert all(one["mend"] for one in found["skipped"])
 
 
