@@ -13,7 +13,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export npm_config_cache := $(CACHE)/npm
 export JUPYTERCLOUD_NODE_FOLDER := $(CACHE)/node
 
-.PHONY: help demo demo-event test lint fix docs bench soak test-engines engines engines-up engines-down screenshots clean
+.PHONY: help demo demo-event test lint fix docs bench faults test-engines engines engines-up engines-down tutorial
+.PHONY: images screenshots lock audit sbom clean
 
 help:
 	@echo "make demo          the whole federation on this machine; Ctrl-C ends it"
@@ -22,7 +23,11 @@ help:
 	@echo "make lint          ruff, mypy, the layering of the rooms; make fix mends what can be mended"
 	@echo "make test-engines  root: builds (10 min, once) and starts the real engines (PostgreSQL, Docker Swarm, Kubernetes,"
 	@echo "                   LemonLDAP::NG) and tests on them; make engines-up keeps them up, make engines-down ends them"
+	@echo "make tutorial      root: the tutorial's commands, walked through in a fresh Debian"
 	@echo "make bench         costs beside the peers'"
+	@echo "make faults        breaks a running federation from a seed, and tells what held (FAULTS_ARGS)"
+	@echo "make images        the container images: with docker and a registry, or a stand-in base (root)"
+	@echo "make lock          freezes what the package stands on; make audit looks for known holes in it, make sbom lists it"
 	@echo "make screenshots   takes the pictures of the docs anew"
 	@echo "PYTHON=python3.12 VENV=.venv312 make test    on another Python"
 
@@ -79,6 +84,35 @@ fix: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+faults: $(READY)
+	@$(BIN)/python -m tests.support.setup
+	@$(BIN)/python -m tests.faults $(or $(FAULTS_ARGS),--seeds 20)
+
+tutorial: $(READY)
+	@tests/engines/install.sh
+	@$(BIN)/python -m pytest -m engines tests/tutorial.py
+
+images:
+	@images/build.sh
+
+UV_COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+  --custom-compile-command "make lock"
+
+lock: $(READY)
+	@$(BIN)/pip install --quiet uv
+	$(UV_COMPILE) --extra swarm --extra kubernetes --extra postgresql pyproject.toml -o requirements/run.txt
+	$(UV_COMPILE) --all-extras pyproject.toml -o requirements/all.txt
+	echo 'hatchling>=1.27' | $(UV_COMPILE) --constraint requirements/all.txt - -o requirements/build.txt
+
+audit: $(READY)
+	@$(BIN)/pip install --quiet pip-audit
+	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/run.txt
+
+sbom: $(READY)
+	@$(BIN)/pip install --quiet cyclonedx-bom
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements/run.txt --pyproject pyproject.toml --of JSON -o dist/sbom.cdx.json
 
 screenshots: $(READY)
 	@$(BIN)/python -m tests.support.setup

@@ -59,8 +59,7 @@ async def test_a_server_elsewhere_refuses_one_here_while_that_is_known(site, tmp
     assert (refused.refusal.rule, refused.refusal.limit, refused.refusal.used) == ("one-gpu", 1, 1)
     assert (
         "«\u00a0Un serveur avec GPU\u00a0»\u00a0: 1 à la fois au plus sur l'ensemble des sites, "
-        "et vous en avez 1, dont 1 à reims"
-        in refused.message
+        "et vous en avez 1, dont 1 à reims" in refused.message
     )
     assert (await admission.answer(reserve(KNOWN), soon)).verdict == "admitted"  # without a GPU
     late = await admission.answer(reserve(KNOWN, server="two", gpu=1), a_day_later)
