@@ -199,7 +199,8 @@ class ChoiceMixin(_Base):
         if not self.places and not self.gpus_in_all:
             return NOTHING_KNOWN
         hub = self.user.settings
-        running = [each._record for each in self._remembered if each.user.settings is hub and each.active]
+        ours = [each for each in self._remembered if getattr(each.user, "settings", None) is hub]
+        running = [each._record for each in ours if each.active]
         return free_places(self.catalogue, self.places, self.gpus_in_all, running)
 
     def remember(self, record: ServerRecord | None) -> None:

@@ -169,7 +169,7 @@ async def test_a_soft_budget_warns_and_admits(ledger: Ledger):
     await door.answer(release(start), T0 + minutes(60))
     answer = await door.answer(reserve(started=T0 + minutes(61)), T0 + minutes(61))
     assert answer.verdict == "admitted"
-    assert "100 %" in answer.message
+    assert "100\u00a0%" in answer.message
 
 
 async def test_a_group_and_a_person_are_not_mistaken_for_others_with_a_name_like_theirs(ledger: Ledger):
