@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 CACHE := $(CURDIR)/.cache
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
+PARTS := --editable '.[swarm,kubernetes,postgresql,demo,test,docs]'
 
 export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -36,8 +37,9 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Say PYTHON=python3.x"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "Debian: apt install python3-venv"; exit 1; }
-	@echo "[2/2] the package and what it stands on (about a minute, once)"
-	@$(BIN)/pip install --quiet --editable '.[swarm,kubernetes,postgresql,demo,test,docs]'
+	@echo "[2/2] the package and what it stands on (a minute or less, once)"
+	@$(BIN)/pip install --quiet 'uv>=0.5' && UV_CACHE_DIR=$(CACHE)/uv $(BIN)/uv pip install --quiet --python $(BIN)/python $(PARTS) || \
+	  { echo "uv could not: pip, which takes longer, does it"; $(BIN)/pip install --quiet $(PARTS); }
 	@touch $@
 
 demo: $(READY)
@@ -100,7 +102,6 @@ UV_COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --genera
   --custom-compile-command "make lock"
 
 lock: $(READY)
-	@$(BIN)/pip install --quiet uv
 	$(UV_COMPILE) --extra swarm --extra kubernetes --extra postgresql pyproject.toml -o requirements/run.txt
 	$(UV_COMPILE) --all-extras pyproject.toml -o requirements/all.txt
 	echo 'hatchling>=1.27' | $(UV_COMPILE) --constraint requirements/all.txt - -o requirements/build.txt
