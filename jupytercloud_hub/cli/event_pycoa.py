@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,6 @@ PYCOA = "pycoa"
 EXERCISE = "exercice-salon.ipynb"
 BUTTONS = f"voila/render/{EXERCISE}"
 """The exercise by buttons: what Voilà makes of the same notebook."""
-TEMPLATE = "exercice"
-PAGE = """\
-{%- extends 'voila/templates/lab/index.html.j2' -%}
-{#- Voilà's own page asks a content delivery network for icons: a visitor's telephone is to ask nobody else. -#}
-{%- block notebook_css -%}
-{%- set cdn = "https://cdn.jsdelivr.net/npm/@fortawesome/fontawesome-free@^5/css/" -%}
-{{ super() | replace(cdn ~ "all.min.css", "data:text/css,") | replace(cdn ~ "v4-shims.min.css", "data:text/css,") }}
-{%- endblock notebook_css -%}
-"""
-VOILA = {
-    "VoilaConfiguration": {"show_tracebacks": False, "strip_sources": True, "template": TEMPLATE},
-    # What is for readers of the code is neither run nor shown.
-    "TagRemovePreprocessor": {"enabled": True, "remove_cell_tags": ["carnet"]},
-    # No telephone of a visitor asks somebody else's server for MathJax.
-    "ServerApp": {"tornado_settings": {"mathjax_url": "data:text/javascript,//"}},
-}
 
 
 def own(folder: str | Path) -> tuple[dict[str, Any], Catalogue]:
@@ -64,13 +47,3 @@ def give_pycoa(folder: Path) -> None:
     from ..demo.files import write_pycoa
 
     write_pycoa(folder / PYCOA)
-    config = folder / PYCOA / "jupyter"
-    (config / "labconfig").mkdir(parents=True, exist_ok=True)
-    # JupyterLab would ask each visitor whether it may fetch news from the internet.
-    news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    (config / "labconfig" / "page_config.json").write_text(json.dumps(news))
-    template = folder / PYCOA / "share" / "voila" / "templates" / TEMPLATE
-    template.mkdir(parents=True, exist_ok=True)
-    (template / "conf.json").write_text(json.dumps({"base_template": "lab"}))
-    (template / "index.html.j2").write_text(PAGE)
-    (config / "jupyter_server_config.json").write_text(json.dumps(VOILA, indent=1))

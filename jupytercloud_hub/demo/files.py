@@ -126,11 +126,12 @@ def _site(plan: Plan, name: str) -> dict[str, str]:
 
 
 def write_pycoa(folder: Path) -> None:
-    """Copy the notebook; make the data once for each version of what makes them."""
+    """Copy the notebooks and what shows one by buttons; make the data once for each version of what makes them."""
     source = Path(made_up_data.__file__).parent
     folder.mkdir(exist_ok=True)
     for name in ("premiers-pas.ipynb", "exercice-salon.ipynb", "exercice.py"):
         shutil.copyfile(source / name, folder / name)
+    shutil.copytree(source / "buttons", folder, dirs_exist_ok=True)
     made_from = "".join((source / name).read_text() for name in ("made_up_data.py", "reminder.py"))
     mark = folder / "made-from.txt"
     if not mark.exists() or mark.read_text() != made_from:

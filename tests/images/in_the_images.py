@@ -78,6 +78,22 @@ def test_server_answers_with_no_network_an_arbitrary_uid_and_nothing_to_write(im
         docker("rm", "--force", container)
 
 
+def test_exercise_by_buttons_is_shown_with_no_network(images: None) -> None:
+    container = docker(
+        "run", "--detach", *HARD, f"{REGISTRY}/pycoa:0.1.0", "start-notebook.py", "--ServerApp.token="
+    ).strip()
+    address = "http://127.0.0.1:8888/voila/render/exercice-salon.ipynb"
+    ask = f"import urllib.request as r; print(r.urlopen({address!r}, timeout=120).read().decode())"
+    began, page = time.monotonic(), ""
+    try:
+        while "jupyter-widgets" not in (page := docker("exec", container, "python3", "-c", ask, check=False)):
+            assert time.monotonic() - began < 300, f"{page[-3000:]}\n{docker('logs', container)}"
+            time.sleep(1)
+        assert "cdn.jsdelivr.net/npm/@fortawesome" not in page
+    finally:
+        docker("rm", "--force", container)
+
+
 def test_kernel_on_cvmfs_falls_back_on_the_images_own(images: None) -> None:
     code = (
         "from jupyter_client.manager import start_new_kernel\n"
