@@ -45,10 +45,14 @@ class SeatFiles:
         if self.local:
             yield from (self.scratch / name, self.logs / f"{name}.log")
         yield self.packed(account)
+        yield self._draft(account)
 
     def packed(self, account: str) -> Path:
         """Return where an account's work stands once it is packed."""
         return self.work / f"{account}.zip"
+
+    def _draft(self, account: str) -> Path:
+        return self.packed(account).with_suffix(".new")
 
     def count(self, account: str) -> int:
         """Return how many files there are of an account."""
@@ -76,7 +80,7 @@ class SeatFiles:
         """Write an account's packed work: pairs of a name and a file or its content."""
         self.work.mkdir(parents=True, exist_ok=True, mode=0o700)
         target = self.packed(account)
-        draft = target.with_suffix(".new")
+        draft = self._draft(account)
         size = 0
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in made:

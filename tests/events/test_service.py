@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import io
 import json
 import re
 import shutil
@@ -100,6 +101,21 @@ def test_who_is_stuck_calls_and_the_board_shows_it(hub: EventHub) -> None:
         assert visitor.get("services/events/report.csv").status_code == 403
 
 
+def test_organizers_fetch_the_work_of_all_before_seats_are_made_new_and_nobody_else_does(hub: EventHub) -> None:
+    (hub.home("seat-0001") / "carnet.ipynb").write_text("hers")
+    with hub.browser() as organizer, hub.browser() as visitor:
+        hub.come_in(organizer, hub.codes("organizer")[0])
+        fetched = organizer.get("services/events/work.zip")
+        assert fetched.headers["content-type"] == "application/zip", fetched.text
+        with zipfile.ZipFile(io.BytesIO(fetched.content)) as works:
+            (name,) = works.namelist()
+            with zipfile.ZipFile(io.BytesIO(works.read(name))) as work:
+                assert work.read("carnet.ipynb") == b"hers"
+        assert name.endswith(" (seat-0001).zip"), "under the visitor's pseudonym"
+        hub.come_in(visitor, hub.codes()[0])
+        assert visitor.get("services/events/work.zip").status_code == 403
+
+
 def test_a_seat_that_is_reset_is_new_for_the_next_visitor(hub: EventHub) -> None:
     home = hub.home("seat-0001")
     (home / "secret.txt").write_text("the first visitor's")
@@ -110,6 +126,7 @@ def test_a_seat_that_is_reset_is_new_for_the_next_visitor(hub: EventHub) -> None
         assert xsrf
         organizer.post("services/events/reset", data={"_xsrf": xsrf[1], "seat": "seat-0001"})
     until(lambda: not (home / "secret.txt").exists() and hub.status()["held"] == 0, hub.words)
+    assert not list((hub.folder / "state" / "work").iterdir()), "what was packed of the first visitor is gone too"
     with hub.browser() as visitor:
         assert "/user/seat-000" in str(until(lambda: (page := hub.come_in(visitor, hub.codes()[1])).url.path != "/salon/hub/event/enter" and page, hub.words).url)  # fmt: skip # noqa: E501
     assert not (home / "secret.txt").exists()
