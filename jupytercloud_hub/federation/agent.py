@@ -167,6 +167,7 @@ class AgentService(Service):
         self.client = httpx.AsyncClient(
             base_url=self.portal.url,
             timeout=None,  # noqa: S113 - a heartbeat as a whole has a deadline
+            limits=httpx.Limits(max_connections=None),  # a pool may keep a cancelled one's place for ever
             transport=self._transport,
             trust_env=not is_loopback(self.portal.url),
         )

@@ -1,4 +1,4 @@
-"""Looks whether sites are there: one client and one probe at a time for each, so that none can hold up another."""
+"""Looks whether sites are there: one probe at a time for each, so that none can hold up another."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import random
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import timedelta
+from functools import cache
 
 import httpx
 
@@ -26,13 +28,18 @@ MAX_ANSWER = 64 * 1024
 ClientFactory = Callable[[FederationSite], httpx.AsyncClient]
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
 def client(site: FederationSite) -> httpx.AsyncClient:
-    """Return a client for one site's probes: each probe connects anew, as people do."""
+    """Return a client for one probe of a site: each probe connects anew, as people do."""
     address = httpx.URL(site.probe_url or site.url)
     return httpx.AsyncClient(
         base_url=address,
         timeout=None,  # noqa: S113 - the probe as a whole has a deadline
-        limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
+        verify=_certificates(),
         headers={"User-Agent": "jupytercloud-hub", "Connection": "close"},
         follow_redirects=False,
         trust_env=address.host not in LOOPBACK,
@@ -170,18 +177,19 @@ class Prober:
         return self._loop
 
     async def _watch(self, site: FederationSite, wake: asyncio.Event) -> None:
-        async with self._make_client(site) as connection:
-            while True:
-                begun = time.monotonic()
-                wake.clear()
+        while True:
+            begun = time.monotonic()
+            wake.clear()
+            # Never the last one's client: a pool may keep the place of a request that ran out of time for ever.
+            async with self._make_client(site) as connection:
                 result = await probe(connection, self._settings)
-                health = await self._tell(site.name, result)
-                if health is None:
-                    return
-                wait = next_probe(health, self._settings, self._rng).total_seconds()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(max(0.0, begun + wait - time.monotonic())):
-                        await wake.wait()
+            health = await self._tell(site.name, result)
+            if health is None:
+                return
+            wait = next_probe(health, self._settings, self._rng).total_seconds()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, begun + wait - time.monotonic())):
+                    await wake.wait()
 
     async def _tell(self, name: str, result: ProbeResult) -> Health | None:
         """Let the board's loop take a result in, and return what it makes of it."""

@@ -52,7 +52,8 @@ class HubApi:
             base_url=api_url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {token}"},
             timeout=timeout,
-            limits=httpx.Limits(max_connections=concurrency),
+            # No bound of the pool's own: it may keep the place of a request that was cancelled for ever.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=concurrency),
             transport=transport,
             trust_env=not is_loopback(api_url),
             verify=not api_url.startswith("http:"),  # certificates that nobody will be shown are not read in

@@ -16,7 +16,7 @@ from ..contracts.admission import (
     Reserve,
 )
 from ..contracts.budget_left import USAGE_PATH, BudgetsLeft
-from .http import client_for
+from .http import asked
 
 
 class NoAnswerError(Exception):
@@ -34,10 +34,12 @@ class Admission:
 
     async def send(self, message: Reserve | Confirm | Release) -> AdmissionAnswer:
         """Return the service's answer. Raises `NoAnswerError` after the timeout (seconds) at the latest."""
-        client = await client_for(self._address)  # outside of the timeout: the first one reads certificates
+        server = await asked(self._address)  # outside of the timeout: the first one reads certificates
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await client.post(self._address, content=message.model_dump_json(), headers=self._headers)
+            async with asyncio.timeout(self._timeout), server.slots:
+                answer = await server.client.post(
+                    self._address, content=message.model_dump_json(), headers=self._headers
+                )
             if answer.status_code != httpx.codes.OK:
                 raise NoAnswerError(f"{message.action}: HTTP {answer.status_code} {answer.text[:200]}")
             return AdmissionAnswer.model_validate_json(answer.content)
@@ -52,10 +54,10 @@ class Admission:
         """Return where a person's budgets stand, and prices. Raises `NoAnswerError` after the timeout at the latest."""
         address = f"{self._base}/{USAGE_PATH}"
         headers = {**self._headers, "Accept-Language": language}
-        client = await client_for(address)
+        server = await asked(address)
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await client.get(address, params={"user": username, "days": 1}, headers=headers)
+            async with asyncio.timeout(self._timeout), server.slots:
+                answer = await server.client.get(address, params={"user": username, "days": 1}, headers=headers)
             if answer.status_code != httpx.codes.OK:
                 raise NoAnswerError(f"usage: HTTP {answer.status_code}")
             return BudgetsLeft.model_validate_json(answer.content)

@@ -24,7 +24,7 @@ from ..contracts.text import Text
 from ..profiles.remotes import Remote
 from ..web.hub_pages import request_language
 from ..web.i18n import render
-from .http import client_for
+from .http import asked
 
 LEEWAY_SECONDS = 120
 """A token that ends sooner is refreshed first."""
@@ -108,7 +108,7 @@ async def assume_role(remote: Remote, token: str, username: str) -> dict[str, st
     Source: AWS STS API, AssumeRoleWithWebIdentity (version 2011-06-15), which MinIO and Ceph speak too.
     """
     url = remote.sts or remote.url
-    asked = {
+    form = {
         "Action": "AssumeRoleWithWebIdentity",
         "Version": "2011-06-15",
         "WebIdentityToken": token,
@@ -116,10 +116,10 @@ async def assume_role(remote: Remote, token: str, username: str) -> dict[str, st
         "RoleSessionName": "".join(each if each.isascii() and each.isalnum() else "-" for each in username)[:64],
         **({"RoleArn": remote.role} if remote.role else {}),
     }
-    client = await client_for(url)
+    server = await asked(url)
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            status, content = await _post(client, url, asked)
+        async with asyncio.timeout(ANSWER_SECONDS), server.slots:
+            status, content = await _post(server.client, url, form)
     except TimeoutError:
         raise NoCredentialsError(f"{url} did not answer within {ANSWER_SECONDS:g} s") from None
     except httpx.HTTPError as error:

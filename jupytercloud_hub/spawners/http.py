@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -13,24 +14,35 @@ import httpx
 
 from ..contracts.loopback import is_loopback
 
-CONNECTIONS = 50
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, httpx.AsyncClient]] = WeakKeyDictionary()
+AT_ONCE = 50
+_servers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Asked]] = WeakKeyDictionary()
 
 
-async def client_for(url: str) -> httpx.AsyncClient:
-    """Return the running loop's client for the server of a configured address, with 50 connections at most.
+@dataclass(frozen=True)
+class Asked:
+    """A server that is asked: the client, and the slots that bound how many ask at once (to be held while asking).
+
+    The client's pool has no bound of its own: it may keep the place of a request that ran out of time for ever.
+    """
+
+    client: httpx.AsyncClient
+    slots: asyncio.Semaphore
+
+
+async def asked(url: str) -> Asked:
+    """Return the running loop's client for the server of a configured address.
 
     Who asks bounds the time. A slow server takes no connection of another's, and this machine's own addresses never
     go through a proxy, whatever the environment says.
     """
     parts = urlsplit(url)
     server = f"{parts.scheme}://{parts.netloc}"
-    clients = _clients.setdefault(asyncio.get_running_loop(), {})
-    if server not in clients:
+    servers = _servers.setdefault(asyncio.get_running_loop(), {})
+    if server not in servers:
         # Loading httpcore and the certificate bundle takes tens of milliseconds: not in the hub's one thread.
         made = await asyncio.to_thread(_client, plain=parts.scheme == "http", direct=is_loopback(url))
-        clients.setdefault(server, made)
-    return clients[server]
+        servers.setdefault(server, Asked(made, asyncio.Semaphore(AT_ONCE)))
+    return servers[server]
 
 
 def _client(*, plain: bool, direct: bool) -> httpx.AsyncClient:
@@ -40,5 +52,5 @@ def _client(*, plain: bool, direct: bool) -> httpx.AsyncClient:
         and ssl.create_default_context(cafile=own or certifi.where(), capath=os.environ.get("SSL_CERT_DIR")),
         trust_env=not direct,
         timeout=None,  # noqa: S113 - who asks bounds the whole
-        limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=10),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=10),
     )

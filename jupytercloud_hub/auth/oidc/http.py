@@ -20,7 +20,9 @@ from ...contracts.loopback import LOOPBACK
 from .errors import ProviderMisconfigured, ProviderUnavailable
 
 MAX_BODY = 1_000_000  # bytes
-_LIMITS: dict[str, Any] = {"max_connections": 50, "max_keepalive_connections": 10, "keepalive_expiry": 30.0}
+AT_ONCE = 50
+# No bound of the pool's own: it may keep the place of a request that ran out of time for ever.
+_LIMITS: dict[str, Any] = {"max_connections": None, "max_keepalive_connections": 10, "keepalive_expiry": 30.0}
 _FAILURES = (
     TimeoutError,
     httpcore.TimeoutException,
@@ -54,6 +56,7 @@ class ProviderClient:
         self._observe = observe or (lambda endpoint, seconds, outcome: None)
         self._pools: dict[str | None, httpcore.AsyncConnectionPool] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._slots = asyncio.Semaphore(AT_ONCE)
         self.deadline = float(self._options.get("request_timeout", 10.0))
         self._extensions = {"timeout": {"connect": float(self._options.get("connect_timeout", 5.0))}}
 
@@ -77,11 +80,12 @@ class ProviderClient:
         content = urlencode(form).encode() if form is not None else None
         try:
             pool = await self._pool(url)
-            async with asyncio.timeout(self.deadline):
-                async with pool.stream(
-                    method, url, headers=sent, content=content, extensions=self._extensions
-                ) as response:
-                    body = await self._body(endpoint, response)
+            async with (
+                asyncio.timeout(self.deadline),
+                self._slots,
+                pool.stream(method, url, headers=sent, content=content, extensions=self._extensions) as response,
+            ):
+                body = await self._body(endpoint, response)
             status = int(response.status)
             if status >= 500 or status == 429:
                 raise ProviderUnavailable("provider-unavailable", f"{endpoint}: status {status}")
@@ -115,7 +119,7 @@ class ProviderClient:
     async def _pool(self, url: str) -> httpcore.AsyncConnectionPool:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            self._pools, self._loop = {}, loop
+            self._pools, self._loop, self._slots = {}, loop, asyncio.Semaphore(AT_ONCE)
         proxy = self._proxy(url)
         if proxy not in self._pools:
             # Reading the certificate bundle takes tens of milliseconds: not in the hub's one thread.
