@@ -1,7 +1,7 @@
 """Every expression of the dashboards gives data: a real Prometheus scrapes the running demo.
 
-Run by name (`python -m pytest -m engines tests/deploy/dashboards_of_the_demo.py`): on a quiet machine everything has happened
-before the first look of Prometheus, and rates find nothing; people have to go on starting servers for it to be sure.
+Run by name (`python -m pytest -m engines tests/deploy/dashboards_of_the_demo.py`): on a quiet machine everything has
+happened before the first look of Prometheus, and rates find nothing; people have to go on starting servers to be sure.
 """
 
 from __future__ import annotations

@@ -55,6 +55,7 @@ def settings_for(folder: Path, balancer: int, replica: int, database: str, sites
     folder.mkdir(exist_ok=True)
     shipped = YAML(typ="safe").load(SHIPPED / "jupytercloud.yaml")
     shipped["site"].update(url=f"http://127.0.0.1:{balancer}{PATH}", state=str(folder / "state"))
+    shipped["site"]["cookie_host_prefix"] = False  # browsers take such cookies over https alone
     shipped["site"]["service_urls"]["federation"] = f"http://127.0.0.1:{replica}"
     del shipped["auth"]
     shipped["database"] = {"url": database}
