@@ -35,7 +35,7 @@ def until(what: Any, message: Any) -> Any:
 def event(*words: str) -> str:
     """Run ``jupytercloud event`` in this process and return what it prints."""
     done = CliRunner().invoke(main, ["event", *words], env={"LC_ALL": "fr_FR.UTF-8"})
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, f"{done.output}{done.exception!r}"
     return done.output
 
 
