@@ -22,7 +22,6 @@ QUICK: dict[str, tuple[str, ...]] = {
     "kubernetes": ("--rounds", "50"),
     "login": ("--logins", "80"),
     "admission": ("--quick",),
-    "event": ("--quick",),
 }
 """Arguments of a scaled-down run, by bench, in the order in which they run."""
 
