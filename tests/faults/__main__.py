@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path
 from .batches import batches
 from .kinds import KINDS, Fault
 from .rounds import Result, Rounds
-from .topology import running
+from .topology import World, running
 
 
 def table(results: list[Result]) -> str:
@@ -40,6 +41,28 @@ def rounds_of(seed: int, only: str, together: bool) -> list[list[Fault]]:
     """Return what strikes with a seed: each kind by itself, or one of each place at once."""
     kinds = [kind for name, kind in KINDS.items() if only in name]
     return batches(seed, kinds) if together else [[kind] for kind in kinds]
+
+
+async def unwell(world: World) -> list[str]:
+    """Return what ``jupytercloud check`` finds at hubs that are to be well."""
+    wrong = []
+    for hub in world.plan.hubs:
+        command = [
+            sys.executable,
+            "-m",
+            "jupytercloud_hub",
+            "check",
+            "--json",
+            "--config",
+            str(world.settings(hub.name)),
+        ]
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, "LC_ALL": "en_GB.UTF-8"}, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+        found = [one for one in json.loads(said)["findings"] if one["status"] in ("error", "skipped")]
+        wrong += [f"{hub.name}: {one['what']}" for one in found]
+    return wrong
 
 
 async def soak(
@@ -70,6 +93,9 @@ async def soak(
                         sep="\n      ! ",
                         flush=True,
                     )
+            if wrong := await unwell(world):
+                rounds.results.append(Result(("jupytercloud check afterwards",), first, wrong, 0, 0, 0, 0, 0))
+                print(*wrong, sep="\n      ! ")
             return before + rounds.results
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin
@@ -21,7 +23,8 @@ from jupytercloud_hub.demo.plan import expected_site
 from .topology import World
 
 PATIENCE = 240.0
-AGAIN = 0.5
+AGAIN = 1.0
+"""Seconds until she tries again."""
 TRACES = ("Traceback (most recent call last)", "sqlalchemy.exc", "psycopg.", 'File "/')
 _TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]+>", re.DOTALL)
 INVITED, INVITED_TO = "ens-plateau.example", ("grenoble",)
@@ -63,8 +66,8 @@ class Story:
     wrong: list[str] = field(default_factory=list)
     honest: int = 0
     """Pages that said that something is away, or to wait."""
-    refused: int = 0
-    """Connections that nobody took: right only where the process that would answer is the one that was ended."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Connections that nobody took, for each hub and the provider: right only where that is what was ended."""
     bare: int = 0
     """Of the honest ones, those that the proxy had to make by itself: two words, and no way out."""
     done: int = 0
@@ -119,7 +122,7 @@ class Visitor:
         try:
             answer = await self.http.request(method, address, **more)
         except httpx.TransportError as error:
-            self.story.refused += 1
+            self.story.refused[self.world.name_of(address)] += 1
             raise NotYet(f"{address}: {type(error).__name__} {error}") from None
         self.story.bare += answer.status_code >= 400 and answer.text.strip() in BARE
         if fault := judge(answer):
@@ -239,11 +242,12 @@ class Visitor:
         if page.status_code == 200 and "json" in page.headers.get("content-type", ""):
             self.story.wrong.append(f"{self.made_up.login} looked into the server of {other}")
 
-    async def _until(self, step: Any) -> None:
+    async def _until(self, step: Callable[[], Awaitable[None]]) -> None:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                return await step()
+                await step()
+                return
             except NotYet as why:
                 if time.monotonic() > deadline:
                     self.story.wrong.append(f"{self.made_up.login} was not served within {PATIENCE:g} s: {why}")
