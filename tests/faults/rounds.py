@@ -84,7 +84,7 @@ class Rounds:
         wrong += self._lost(lived, list(zip(faults, sites, strict=True)))
         silent = {fault.silences(site) for fault, site in zip(faults, sites, strict=True)}
         wrong += [
-            f"{number} connections to {name} that nobody took"
+            f"{number} connections to {name} that nobody took: {story.why[name]}"
             for name, number in story.refused.items()
             if name not in silent
         ]
