@@ -13,6 +13,8 @@ export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export npm_config_cache := $(CACHE)/npm
 export JUPYTERCLOUD_NODE_FOLDER := $(CACHE)/node
+# Where a machine sets it, each of the many Python processes of the tests compiles all its modules anew, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo demo-event test lint fix docs bench faults test-engines engines engines-up engines-down tutorial
 .PHONY: images screenshots lock audit sbom clean

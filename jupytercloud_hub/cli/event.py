@@ -318,7 +318,8 @@ def poster(config: Path, as_json: bool) -> None:
     Example:
       jupytercloud event poster --config salon/jupytercloud.yaml
     """
-    from ..events.create import PLAIN, print_again
+    from ..events.codes import PLAIN
+    from ..events.create import print_again
 
     settings = load_or_fail(config)
     if settings.event is None:

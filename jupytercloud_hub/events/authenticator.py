@@ -19,8 +19,8 @@ from ..settings.site import PrivacySettings, SiteSettings
 from ..storage import Database
 from ..web.hub_pages import hub_handlers
 from ..web.service import utc_now
+from .codes import HELPER, ORGANIZER
 from .connections import ConnectionLog
-from .create import HELPER, ORGANIZER
 from .guard import Guard
 from .store import PART, Known, Store
 

@@ -18,7 +18,7 @@ from tornado.web import HTTPError
 from ..auth.pages import HubPage
 from ..contracts.text import Text
 from . import codes
-from .create import OPEN, VISITOR
+from .codes import OPEN, VISITOR
 from .hours import NONE, Door, Orders, Standing, end_of, standing
 from .store import Known, Waiting
 

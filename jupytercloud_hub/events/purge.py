@@ -21,8 +21,8 @@ from ..culling.store import PERSONAL
 from ..settings import Settings
 from ..spawners.base import slug
 from ..storage import Database, database
+from .codes import HASHED, PLAIN
 from .connections import ConnectionLog
-from .create import HASHED, PLAIN
 from .engine import SeatEngine
 from .keeper import Keeper
 from .purge_plan import ALL_CODES, Task, tasks
