@@ -11,7 +11,7 @@ import shutil
 import ssl
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from tests.support import ROOT
 from tests.support.engines import NOTEBOOK, RUN, SCRIPTS, script
 from tests.support.engines_cvmfs import cvmfs
 from tests.support.engines_swarm import Swarm
-from tests.support.lemonldap import lemonldap
+from tests.support.lemonldap import ORGANIZATION, lemonldap
 from tests.support.login import CLIENT_ID, CLIENT_SECRET
 from tests.support.ports import free_port
 
@@ -36,13 +36,15 @@ STATE = "jupytercloud.state=true"
 OVERRIDE = """
 version: "3.8"
 services:
-  hub:
+  hub: &trusting
     environment: {SSL_CERT_FILE: /etc/jupytercloud/authority.pem}
     configs: [{source: authority, target: /etc/jupytercloud/authority.pem}]
 configs:
   authority: {file: ./authority.pem}
 """
 """As an administrator adds to the stack whose provider has a certificate of a private authority."""
+PORTAL = OVERRIDE.replace("configs:\n  auth", "  federation: *trusting\nconfigs:\n  auth")
+"""The portal's probes go to sites with certificates of that authority, too."""
 
 
 def until(condition: Callable[[], Any], seconds: float = 180, what: Any = "") -> Any:
@@ -121,18 +123,25 @@ def build(*names: str) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
+Prepare = Callable[["StackOnSwarm"], None]
+
+
 class StackOnSwarm:
     """A stack folder on the manager, deployed with its own ``deploy.sh``."""
 
-    def __init__(self, swarm: Swarm, name: str, issuer: str, pems: dict[str, Path], *, url: str) -> None:
-        self.swarm, self.name, self.url, self.pems = swarm, name, url, pems
+    def __init__(
+        self, swarm: Swarm, folder: str, issuer: str, pems: dict[str, Path], address: str, *, role: str = "site"
+    ) -> None:
+        self.swarm, self.name, self.pems, self.role = swarm, "jupytercloud", pems, role
+        self.address, self.url = address, f"https://{address}/"
         self.node = swarm.nodes[0]
-        self.folder = RUN / "swarm" / "shared" / name
-        self.there = f"/srv/shared/{name}"  # the same folder, as the nodes see it
+        self.folder = RUN / "swarm" / "shared" / folder
+        self.there = f"/srv/shared/{folder}"  # the same folder, as the nodes see it
         said = CliRunner().invoke(
             main,
-            ["stack", "init", str(self.folder), "--site", "grenoble", "--url", url, "--issuer", issuer,
-             "--client-id", CLIENT_ID, "--organization", "univ-gallifrey.example", "--certificate", "own"],
+            ["stack", "init", str(self.folder), "--role", role, "--site", "grenoble" if role == "site" else "portal",
+             "--url", self.url, "--issuer", issuer, "--client-id", CLIENT_ID,
+             "--organization", ORGANIZATION, "--certificate", "own"],
         )  # fmt: skip
         assert said.exit_code == 0, said.output
         for secret, text in {
@@ -142,13 +151,19 @@ class StackOnSwarm:
         }.items():
             (self.folder / "secrets" / secret).write_text(text)
         shutil.copy(pems["authority"], self.folder / "authority.pem")
-        (self.folder / "own.yaml").write_text(OVERRIDE)
-        self.settings(self._profiles)
+        (self.folder / "own.yaml").write_text(OVERRIDE if role == "site" else PORTAL)
+        self.settings(self._people)
+        if role == "site":
+            self.settings(self._profiles)
 
-    def _profiles(self, settings: dict[str, Any]) -> None:
+    @staticmethod
+    def _people(settings: dict[str, Any]) -> None:
+        settings["institutions"][0]["affiliations"] = ["staff", "member"]
+
+    @staticmethod
+    def _profiles(settings: dict[str, Any]) -> None:
         """What an administrator writes: her images, and who may start what."""
         settings["spawner"]["timeouts"] = {"start": "5 min", "http": "5 min"}  # busy machines
-        settings["institutions"][0]["affiliations"] = ["staff", "member"]
         for profile in settings["profiles"]:
             profile["image"] = NOTEBOOK
             profile["resources"] = {"cpu": 1, "memory": "512 MiB"}
@@ -277,15 +292,20 @@ class StackOnSwarm:
         left = self.manager(f"docker ps -aq -f {label}; docker network ls -q -f {label}").split()
         return " ".join(left)
 
-    def head(self, node: str) -> None:
-        """Let another manager keep what must not be lost, and have the stack's address, as one that fails over."""
+    def stand_on(self, node: str) -> None:
+        """Let this manager keep what must not be lost, and have the stack's address, which goes from node to node."""
         self.node = node
         self.swarm.client = self.swarm.client_of(node)
-        address = self.url.split("/")[2]
-        self.swarm.on_node(node, "ip", "addr", "add", f"{address}/24", "dev", "eth0")
-        self.swarm.on_node(node, "sh", "-c", f"arping -U -c 1 -I eth0 {address} || true", check=False)
+        self.swarm.on_node(node, "ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
+        self.swarm.on_node(node, "ln", "-sfn", "/engine/docker.sock", "/run/docker.sock")
+        subprocess.run(["ip", "neigh", "flush", "to", self.address], check=True)  # as a failover tells all neighbours
         until(lambda: "Leader" in self._try("docker node ls"), 120)
         self.manager(f"docker node update --label-add {STATE} {node}")
+
+    def leave(self) -> None:
+        """Take the stack's address and the label from the machine that has them."""
+        self.swarm.on_node(self.node, "ip", "addr", "del", f"{self.address}/24", "dev", "eth0", check=False)
+        self._try(f"docker node update --label-rm {STATE.partition('=')[0]} {self.node}")
 
     def _try(self, command: str) -> str:
         with contextlib.suppress(RuntimeError):
@@ -319,12 +339,14 @@ class StackOnSwarm:
         began = time.monotonic()
         self.deploy()
         self.all_run(900)
-        scaled = [self.service(name) for name in ("hub", "quotas", "culler")]
+        services = {"site": ("hub", "quotas", "culler"), "portal": ("hub", "federation")}[self.role]
+        scaled = [self.service(name) for name in services]
         self.manager("docker service scale -d " + " ".join(f"{name}=0" for name in scaled))
         self.manager(f"docker run --rm -i {self._dumps()} -xf - <{self.there}/dumps.tar")
         until(lambda: not self.manager("docker ps -q " + " ".join(f"-f name={name}." for name in scaled)).strip(), 120)
         self.exec("backup", "sh", "/usr/local/bin/dump", "restore", stamp)
-        self.manager("docker service scale -d " + " ".join(f"{name}=1" for name in scaled))
+        many = {self.service("federation"): 2}
+        self.manager("docker service scale -d " + " ".join(f"{name}={many.get(name, 1)}" for name in scaled))
         self.healthy(600)
         return time.monotonic() - began
 
@@ -347,35 +369,35 @@ class StackOnSwarm:
         return httpx.Client(base_url=self.url, verify=self.tls(), trust_env=False, timeout=30, **options)
 
 
-@contextlib.contextmanager
-def state_label(swarm: Swarm) -> Iterator[None]:
-    """Let the manager keep what must not be lost, and see Docker's socket where everybody has it."""
-    manager = swarm.client.nodes.list(filters={"name": swarm.nodes[0]})[0]
-    spec = manager.attrs["Spec"]
-    manager.update({**spec, "Labels": {**spec.get("Labels", {}), **dict([STATE.split("=")])}})
-    for name in swarm.nodes:
-        swarm.on_node(name, "ln", "-sfn", "/engine/docker.sock", "/run/docker.sock")
-    yield
+@contextlib.asynccontextmanager
+async def provider_of(swarm: Swarm, folder: Path) -> AsyncIterator[tuple[str, dict[str, Path], str]]:
+    """Yield an OpenID provider's issuer, certificates, and an address for a stack that can go from node to node."""
+    address = f"{swarm.gateway().rpartition('.')[0]}.200"
+    pems = certificates(folder / "tls", address, swarm.gateway())
+    async with university(folder, swarm.gateway(), pems, f"https://{address}/hub/") as issuer:
+        yield issuer, pems, address
 
 
 @contextlib.asynccontextmanager
-async def stack_on_swarm(swarm: Swarm, folder: Path, *, everywhere: bool = False) -> AsyncIterator[StackOnSwarm]:
+async def stack_on_swarm(
+    swarm: Swarm, folder: Path, *, everywhere: bool = False, role: str = "site", prepare: Prepare = lambda stack: None
+) -> AsyncIterator[StackOnSwarm]:
     """Build, deploy, and wait until the hub answers; afterwards nothing of it is left."""
     swarm.need_own("a stack with ports of its own")
     builder_was_up = not script("image/builder.sh", "status", check=False).returncode
     build("hub")
-    address = swarm.address(swarm.nodes[0])
-    pems = certificates(folder / "tls", address, swarm.gateway())
-    url = f"https://{address}/"
-    with state_label(swarm), cvmfs("swarm"):
-        async with university(folder, swarm.gateway(), pems, f"{url}hub/") as issuer:
-            made = StackOnSwarm(swarm, "jupytercloud", issuer, pems, url=url)
+    with cvmfs("swarm"):
+        async with provider_of(swarm, folder) as (issuer, pems, address):
+            made = StackOnSwarm(swarm, role, issuer, pems, address, role=role)
             try:
                 made.load_images(everywhere=everywhere)
                 if not builder_was_up:
                     script("image/builder.sh", "down")
+                made.stand_on(made.node)
+                prepare(made)
                 made.deploy()
                 made.healthy(900)
                 yield made
             finally:
                 made.remove()
+                made.leave()
