@@ -1,12 +1,11 @@
-"""The stack that ``jupytercloud stack init`` writes, on the tests' own Swarm: images, certificates, a provider."""
+"""The stack that ``jupytercloud stack init`` writes, on the tests' own Swarm, and what its administrators do."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
-import ipaddress
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -18,8 +17,6 @@ from typing import Any
 import httpx
 from click.testing import CliRunner
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from ruamel.yaml import YAML
 
 from jupytercloud_hub.cli.main import main
@@ -27,9 +24,9 @@ from tests.support import ROOT
 from tests.support.engines import NOTEBOOK, RUN, SCRIPTS, script
 from tests.support.engines_cvmfs import cvmfs
 from tests.support.engines_swarm import Swarm
-from tests.support.lemonldap import ORGANIZATION, lemonldap
+from tests.support.lemonldap import ORGANIZATION
 from tests.support.login import CLIENT_ID, CLIENT_SECRET
-from tests.support.ports import free_port
+from tests.support.university import University, certificates, university
 
 BUILDER = SCRIPTS / "image" / "builder.sh"
 STATE = "jupytercloud.state=true"
@@ -56,61 +53,6 @@ def until(condition: Callable[[], Any], seconds: float = 180, what: Any = "") ->
     return given
 
 
-def certificates(folder: Path, *addresses: str) -> dict[str, Path]:
-    """Make a certificate authority, and one certificate for these IP addresses."""
-    folder.mkdir(parents=True, exist_ok=True)
-    now = datetime.datetime.now(datetime.UTC)
-
-    def sign(
-        name: str, issuer: x509.Name | None, by: ec.EllipticCurvePrivateKey, own: ec.EllipticCurvePrivateKey
-    ) -> x509.Certificate:
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        made = (
-            x509.CertificateBuilder().subject_name(subject).issuer_name(issuer or subject).public_key(own.public_key())
-        )
-        made = made.serial_number(x509.random_serial_number())
-        made = made.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(
-            now + datetime.timedelta(days=2)
-        )
-        made = made.add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        if issuer is not None:
-            names = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-            made = made.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return made.sign(by, hashes.SHA256())
-
-    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority = sign("authority of a test", None, authority_key, authority_key)
-    shown = sign("a test", authority.subject, authority_key, key)
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    files = {"authority": authority.public_bytes(pem), "certificate": shown.public_bytes(pem), "key": private}
-    files["both"] = files["certificate"] + files["key"]
-    for name, content in files.items():
-        (folder / f"{name}.pem").write_bytes(content)
-    return {name: folder / f"{name}.pem" for name in files}
-
-
-@contextlib.asynccontextmanager
-async def university(folder: Path, address: str, pems: dict[str, Path], hub_url: str) -> AsyncIterator[str]:
-    """Run LemonLDAP::NG behind HAProxy with TLS on an address that the Swarm's nodes reach; yields the issuer."""
-    inner, outer = free_port(), free_port(address)
-    issuer = f"https://{address}:{outer}"
-    file = folder / "front.cfg"
-    file.write_text(
-        "global\n  maxconn 100\ndefaults\n  mode http\n"
-        "  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
-        f"listen tls\n  bind {address}:{outer} ssl crt {pems['both']}\n  server portal 127.0.0.1:{inner}\n"
-    )
-    haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
-    front = subprocess.Popen([haproxy, "-db", "-f", str(file)])
-    try:
-        async with lemonldap(folder / "lemonldap", hub_url, port=inner, issuer=issuer) as said:
-            yield said
-    finally:
-        front.terminate()
-        front.wait(20)
-
-
 def build(*names: str) -> None:
     """Build images of ours, from stand-in bases (images/build.sh)."""
     done = subprocess.run(
@@ -130,17 +72,24 @@ class StackOnSwarm:
     """A stack folder on the manager, deployed with its own ``deploy.sh``."""
 
     def __init__(
-        self, swarm: Swarm, folder: str, issuer: str, pems: dict[str, Path], address: str, *, role: str = "site"
+        self,
+        swarm: Swarm,
+        folder: str,
+        provider: University,
+        pems: dict[str, Path],
+        address: str,
+        *,
+        role: str = "site",
     ) -> None:
         self.swarm, self.name, self.pems, self.role = swarm, "jupytercloud", pems, role
-        self.address, self.url = address, f"https://{address}/"
+        self.provider, self.address, self.url = provider, address, f"https://{address}/"
         self.node = swarm.nodes[0]
         self.folder = RUN / "swarm" / "shared" / folder
         self.there = f"/srv/shared/{folder}"  # the same folder, as the nodes see it
         said = CliRunner().invoke(
             main,
             ["stack", "init", str(self.folder), "--role", role, "--site", "grenoble" if role == "site" else "portal",
-             "--url", self.url, "--issuer", issuer, "--client-id", CLIENT_ID,
+             "--url", self.url, "--issuer", provider.issuer, "--client-id", CLIENT_ID,
              "--organization", ORGANIZATION, "--certificate", "own"],
         )  # fmt: skip
         assert said.exit_code == 0, said.output
@@ -214,6 +163,31 @@ class StackOnSwarm:
     def deploy(self) -> None:
         """``./deploy.sh -c own.yaml`` on the manager."""
         self.manager(f"cd {self.there} && STACK={self.name} ./deploy.sh -c own.yaml")
+
+    def as_written(self, page: str, *headings: str) -> None:
+        """Type the commands of a page of docs/howto that stand under these headings, in the stack's folder."""
+        text = (ROOT / "docs" / "howto" / page).read_text()
+        for heading in headings:
+            section = re.split(r"\n#+ ", text.split(f"# {heading}\n")[1])[0]
+            for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL):
+                self.manager(f"cd {self.there}\n{block.replace('./deploy.sh', './deploy.sh -c own.yaml')}")
+
+    def settled(self, *services: str, seconds: float = 300) -> None:
+        """Wait until these services run as the last deploy wants them, and see that Swarm took nothing back."""
+
+        def renewed() -> bool:
+            for name in services:
+                found = self.swarm.client.services.get(self.service(name)).attrs
+                state = (found.get("UpdateStatus") or {}).get("State", "")
+                assert state in ("", "updating", "completed"), f"{name}: {found['UpdateStatus']}\n{self.state()}"
+                wanted = found["Spec"]["TaskTemplate"]["ContainerSpec"]
+                task = self.swarm.task(self.service(name), state=None)
+                if task["Spec"]["ContainerSpec"] != wanted or task["Status"]["State"] != "running":
+                    return False
+            return True
+
+        until(renewed, seconds, self.state)
+        self.healthy(seconds)
 
     def manager(self, command: str) -> str:
         """Run a command on the manager; once more where the managers had not agreed in time (a busy machine)."""
@@ -362,6 +336,13 @@ class StackOnSwarm:
 
     # -- people -------------------------------------------------------------------------------------------------------
 
+    def secrets(self) -> dict[str, str]:
+        """Return what stands in the folder's secrets."""
+        return {file.name: file.read_text().strip() for file in (self.folder / "secrets").iterdir()}
+
+    def certificate_shown(self) -> x509.Certificate:
+        return x509.load_pem_x509_certificate(ssl.get_server_certificate((self.address, 443)).encode())
+
     def tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.pems["authority"]))
 
@@ -370,12 +351,12 @@ class StackOnSwarm:
 
 
 @contextlib.asynccontextmanager
-async def provider_of(swarm: Swarm, folder: Path) -> AsyncIterator[tuple[str, dict[str, Path], str]]:
-    """Yield an OpenID provider's issuer, certificates, and an address for a stack that can go from node to node."""
+async def provider_of(swarm: Swarm, folder: Path) -> AsyncIterator[tuple[University, dict[str, Path], str]]:
+    """Yield an OpenID provider, certificates, and an address for a stack that can go from node to node."""
     address = f"{swarm.gateway().rpartition('.')[0]}.200"
     pems = certificates(folder / "tls", address, swarm.gateway())
-    async with university(folder, swarm.gateway(), pems, f"https://{address}/hub/") as issuer:
-        yield issuer, pems, address
+    async with university(folder, swarm.gateway(), pems, f"https://{address}/hub/") as provider:
+        yield provider, pems, address
 
 
 @contextlib.asynccontextmanager
@@ -387,8 +368,8 @@ async def stack_on_swarm(
     builder_was_up = not script("image/builder.sh", "status", check=False).returncode
     build("hub")
     with cvmfs("swarm"):
-        async with provider_of(swarm, folder) as (issuer, pems, address):
-            made = StackOnSwarm(swarm, role, issuer, pems, address, role=role)
+        async with provider_of(swarm, folder) as (provider, pems, address):
+            made = StackOnSwarm(swarm, role, provider, pems, address, role=role)
             try:
                 made.load_images(everywhere=everywhere)
                 if not builder_was_up:
