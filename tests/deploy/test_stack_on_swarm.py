@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from jupytercloud_hub.deploy.stack import CERTIFICATE
+from tests.support.engines_cvmfs import cvmfs
 from tests.support.engines_swarm import Swarm
 from tests.support.swarm_people import Person
 from tests.support.swarm_stack import StackOnSwarm, stack_on_swarm, until
@@ -23,8 +24,9 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(1700), pytest.mark.asynci
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StackOnSwarm]:
-    async with stack_on_swarm(swarm, tmp_path_factory.mktemp("stack")) as made:
-        yield made
+    with cvmfs("swarm"):
+        async with stack_on_swarm(swarm, tmp_path_factory.mktemp("stack")) as made:
+            yield made
 
 
 async def test_a_person_logs_in_starts_a_server_computes_and_reads_cvmfs(stack: StackOnSwarm) -> None:

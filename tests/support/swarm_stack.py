@@ -22,7 +22,6 @@ from ruamel.yaml import YAML
 from jupytercloud_hub.cli.main import main
 from tests.support import ROOT
 from tests.support.engines import NOTEBOOK, RUN, SCRIPTS, script
-from tests.support.engines_cvmfs import cvmfs
 from tests.support.engines_swarm import Swarm
 from tests.support.lemonldap import ORGANIZATION
 from tests.support.login import CLIENT_ID, CLIENT_SECRET
@@ -243,6 +242,8 @@ class StackOnSwarm:
             self.manager(f"docker stack rm {self.name}")
         until(self._gone, 180, self._left)
         for node in self.swarm.nodes:
+            if self.swarm.state_of(node) != "ready":
+                continue
             client = self.swarm.client_of(node)
             for container in client.containers.list(
                 all=True, filters={"label": f"com.docker.stack.namespace={self.name}"}
@@ -367,18 +368,17 @@ async def stack_on_swarm(
     swarm.need_own("a stack with ports of its own")
     builder_was_up = not script("image/builder.sh", "status", check=False).returncode
     build("hub")
-    with cvmfs("swarm"):
-        async with provider_of(swarm, folder) as (provider, pems, address):
-            made = StackOnSwarm(swarm, role, provider, pems, address, role=role)
-            try:
-                made.load_images(everywhere=everywhere)
-                if not builder_was_up:
-                    script("image/builder.sh", "down")
-                made.stand_on(made.node)
-                prepare(made)
-                made.deploy()
-                made.healthy(900)
-                yield made
-            finally:
-                made.remove()
-                made.leave()
+    async with provider_of(swarm, folder) as (provider, pems, address):
+        made = StackOnSwarm(swarm, role, provider, pems, address, role=role)
+        try:
+            made.load_images(everywhere=everywhere)
+            if not builder_was_up:
+                script("image/builder.sh", "down")
+            made.stand_on(made.node)
+            prepare(made)
+            made.deploy()
+            made.healthy(900)
+            yield made
+        finally:
+            made.remove()
+            made.leave()
