@@ -313,17 +313,21 @@ def test_traefik_only_reads(method: str, path: str, sockets: dict[str, str]) -> 
     assert status == (200 if method == "GET" and path in lists else 403)
 
 
-def test_docker_itself_reads_the_stack(written: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("-c", "portainer.yaml")], ids=["alone", "with Portainer"])
+def test_docker_itself_reads_the_stack(written: Path, more: tuple[str, ...]) -> None:
     if shutil.which("docker") is None:
         pytest.skip("no docker here")
     (written / "secrets" / GIVEN).write_text("given")
     environment = {**os.environ, "DOCKER": "docker stack config", "STACK": ""}
-    said = subprocess.run(["./deploy.sh"], cwd=written, env=environment, capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        ["./deploy.sh", *more], cwd=written, env=environment, capture_output=True, text=True, check=False
+    )
     if "is not a docker command" in said.stderr or "Usage:" in said.stdout:
         pytest.skip("this docker has no `stack config`")
     assert said.returncode == 0, said.stderr
     resolved = YAML(typ="safe").load(said.stdout)
     assert resolved["services"]["hub"]["deploy"]["update_config"]["order"] == "stop-first"
+    assert ("portainer" in resolved["services"]) == bool(more)
 
 
 def test_shipped_example_is_what_the_command_writes() -> None:

@@ -6,13 +6,21 @@ registry's), the hub's image built from ``images/hub``, LemonLDAP::NG, autofs fo
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 import shutil
+import socket
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from ruamel.yaml import YAML
 
-from jupytercloud_hub.deploy.stack import CERTIFICATE
+from jupytercloud_hub.deploy.stack import CERTIFICATE, Stack, render
+from tests.support.acme import pebble
+from tests.support.engines import LIGHT
 from tests.support.engines_cvmfs import cvmfs
 from tests.support.engines_swarm import Swarm
 from tests.support.swarm_people import Person
@@ -133,6 +141,48 @@ async def test_every_secret_is_rotated_as_the_docs_say_while_somebody_computes(s
         assert "Failed to retrieve encrypted auth_state" not in stack.logs("hub", 1000)
     rotated = stack.secrets()
     assert not [name for name in before if rotated[name] == before[name]], "every one"
+
+
+HOST, ISSUER = "hub.labo.example", "https://login.example.fr"
+
+
+def shown_for(host: str, address: str, port: int, root: str) -> bool:
+    """Whether a certificate for this name is shown there that is believed under this root."""
+    trust = ssl.create_default_context(cadata=root)
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection((address, port), 10) as plain,
+        trust.wrap_socket(plain, server_hostname=host),
+    ):
+        return True
+    return False
+
+
+async def test_traefik_gets_a_certificate_by_acme_with_what_the_stack_says(stack: StackOnSwarm, tmp_path: Path) -> None:
+    """The shipped arguments and labels, in containers of their own: the stack has the ports."""
+    with pebble(tmp_path, stack.swarm.gateway(), stack.pems, stack.address, 5002) as authority:
+        texts = render(Stack(site="labo", url=f"https://{HOST}/", issuer=ISSUER, acme_server=authority.directory))
+        services = YAML(typ="safe").load(texts["stack.yaml"])["services"]
+        words = [
+            word.replace("swarm.endpoint=tcp://socket-traefik:2375", "docker").replace("swarm", "docker")
+            for word in services["traefik"]["command"]
+        ]
+        shutil.copy(stack.pems["authority"], stack.folder / "acme.pem")
+        labels = [f"--label={name}={value}" for name, value in services["proxy"]["deploy"]["labels"].items()]
+        run = ["docker", "run", "-d", "--label=acme-test"]
+        mounts = ["-v", "/engine/docker.sock:/var/run/docker.sock", "-v", f"{stack.there}/acme.pem:/acme.pem"]
+        options = [*mounts, "-v", "/acme", "-p", "5002:80", "-p", "5003:443", "-e", "LEGO_CA_CERTIFICATES=/acme.pem"]
+        try:
+            stack.manager(shlex.join([*run, *labels, LIGHT]))
+            traefik = stack.manager(shlex.join([*run, *options, services["traefik"]["image"], *words])).strip()
+            root = authority.root()
+            until(
+                lambda: shown_for(HOST, stack.address, 5003, root),
+                120,
+                lambda: stack.manager(f"docker logs {traefik} 2>&1") + (tmp_path / "pebble.log").read_text(),
+            )
+        finally:
+            stack.manager("docker rm -f $(docker ps -aq -f label=acme-test)")
 
 
 async def test_a_dump_brings_people_and_accounts_back_on_an_empty_stack(stack: StackOnSwarm) -> None:
