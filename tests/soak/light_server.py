@@ -1,12 +1,13 @@
 """One process that plays all single-user servers of a hub, with what reaches hub and proxy of real ones.
 
 Each server has its own prefix, token and OAuth client: JupyterHub's own `HubOAuth` logs people in, kernels answer over
-websockets in Jupyter's messages, activity is told to the hub (and to our culler) as often as `jupyterhub-singleuser` and
-our extension do. Only CPython's start-up and memory are saved, which no hub ever sees: a thousand processes would need
-ten times the memory of all hubs together.
+websockets in Jupyter's messages, activity is told to the hub (and to our culler) as often as `jupyterhub-singleuser`
+and our extension do. Only CPython's start-up and memory are saved, which no hub ever sees: a thousand processes would
+need ten times the memory of all hubs together.
 
 ``python -m tests.soak.light_server PORT START_SECONDS``: `POST /_light/servers` with what a spawner puts into the
-environment starts a server (the answer comes after START_SECONDS, as an engine's does), `DELETE` with its prefix ends it.
+environment starts a server (the answer comes after START_SECONDS, as an engine's does); `DELETE` with its prefix ends
+it.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import unescape
 from typing import Any
 from urllib.parse import urljoin
@@ -22,6 +22,8 @@ from yarl import URL
 _ASSET = re.compile(r'(?:src|href)="(/[^"]+\.(?:css|js|svg|png|ico)(?:\?[^"]*)?)"')
 _XSRF = re.compile(r'xsrf_token: "([^"]+)"')
 REDIRECTS = 25
+NOT_NOW = (429, 503)
+"""Too many starts at once, or a site that is away: said honestly, with a way out."""
 PATIENCE = 120.0
 """Seconds for one step; who waits longer has given up, which is a failure."""
 
@@ -60,6 +62,8 @@ class Page:
     status: int
     text: str
     location: str = ""
+    retry: float = 2.0
+    """Seconds after which it says to try again."""
 
     @property
     def path(self) -> str:
@@ -109,13 +113,16 @@ class Person:
         try:
             async with self.http.request(method, URL(url, encoded=True), allow_redirects=False, **more) as answer:
                 text = (await answer.read()).decode(errors="replace")
+                wait = answer.headers.get("Retry-After", "")
                 page = Page(url, answer.status, text, answer.headers.get("Location", ""))
+                if wait.isdigit():
+                    page = replace(page, retry=float(wait))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Failed(f"{method} {url}: {type(error).__name__} {error}") from None
         if page.status >= 400:
             key = f"{self.side} {page.status}"
             self.diary.statuses[key] = self.diary.statuses.get(key, 0) + 1
-            if page.status not in (424, 429, 503):
+            if page.status not in (424, *NOT_NOW):
                 raise Failed(f"{method} {url}: {page.status} {text[:300]}")
         return page
 
@@ -138,7 +145,12 @@ class Person:
         return page
 
     async def open(self, url: str, until: str = "") -> Page:
-        return await self._follow(await self._send("GET", url), until)
+        """Open an address; where a page says "not now", wait as long as it says and try again, as a person does."""
+        while True:
+            page = await self._follow(await self._send("GET", url), until)
+            if page.status not in NOT_NOW:
+                return page
+            await asyncio.sleep(page.retry)
 
     async def _load(self, page: Page) -> None:
         """Load what the page names and the browser does not have yet, as a browser does."""
@@ -191,7 +203,7 @@ class Person:
             data = aiohttp.FormData(default_to_multipart=True)
             data.add_field("profile", "jupyterlab")
             page = await self._follow(await self._send("POST", urljoin(page.url, unescape(form[1])), data=data))
-        if events := re.search(r'new EventSource\("([^"]+)"\)', page.text):
+        while events := re.search(r'new EventSource\("([^"]+)"\)', page.text):
             await self._wait(urljoin(page.url, unescape(events[1])))
             page = await self.open(page.url)
         self._at_her_server(page)
