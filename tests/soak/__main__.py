@@ -16,10 +16,11 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from . import page, report
+from . import page, profile, report
 from .ceilings import TARGETS, Climb, climb
 from .day import Sizes, live
 from .topology import running
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--no-ceilings", action="store_true", help="Only the day.")
     parser.add_argument("--report", action="store_true", help="Write what docs/explanation/load.md shows.")
     parser.add_argument("--from", dest="source", type=Path, help="Read figures instead of measuring them.")
+    parser.add_argument("--profile", type=Path, metavar="DIR", help="Record hubs and services there with py-spy.")
     parser.add_argument("--json", type=Path, help="Write the figures there.")
     options = parser.parse_args()
     if options.source:
@@ -45,13 +47,15 @@ def main() -> int:
         sizes = _given(QUICK if options.quick else Sizes(), options, "")
         how = None if options.quick or options.no_ceilings else _given(Climb(), options, "climb_")
         try:
-            told = asyncio.run(measure(state, sizes, how, options.json))
+            told = asyncio.run(measure(state, sizes, how, options))
         finally:
             shutil.rmtree(state, ignore_errors=True)
     tables = report.table(told)
     print(tables)
     if options.json:
         options.json.write_text(json.dumps(told, indent=1) + "\n")
+    if options.profile:
+        print(f"\n{profile.summary(options.profile)}")
     if options.report:
         print(*page.write(told, tables), sep="\n")
     return report.broken(told)
@@ -62,7 +66,7 @@ def _given(default: Any, options: argparse.Namespace, prefix: str) -> Any:
     return dataclasses.replace(default, **{name: value for name, value in told.items() if value is not None})
 
 
-async def measure(state: Path, sizes: Sizes, how: Climb | None, kept: Path | None) -> dict[str, Any]:
+async def measure(state: Path, sizes: Sizes, how: Climb | None, options: argparse.Namespace) -> dict[str, Any]:
     """Run both sides; what the day measured is kept before the ceilings are tried."""
     began = time.monotonic()
 
@@ -72,10 +76,12 @@ async def measure(state: Path, sizes: Sizes, how: Climb | None, kept: Path | Non
 
     async with running(state, sizes.accounts) as world:
         tell("everything is up")
-        day = await live(world, sizes, tell)
+        recorded = profile.recording(world.named(), options.profile) if options.profile else nullcontext()
+        async with recorded:
+            day = await live(world, sizes, tell)
         told = report.figures(sizes, day, world)
-        if kept:
-            kept.write_text(json.dumps(told, indent=1) + "\n")
+        if options.json:
+            options.json.write_text(json.dumps(told, indent=1) + "\n")
         if how:
             found = [await climb(world, hub, how, sizes.seed, tell) for hub in TARGETS]
             told["climb"] = vars(how)

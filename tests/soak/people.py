@@ -24,6 +24,8 @@ _XSRF = re.compile(r'xsrf_token: "([^"]+)"')
 REDIRECTS = 25
 NOT_NOW = (429, 503)
 """Too many starts at once, or a site that is away: said honestly, with a way out."""
+AGAIN = 1.0
+"""Seconds until she presses a button that is still there."""
 PATIENCE = 120.0
 """Seconds for one step; who waits longer has given up, which is a failure."""
 
@@ -52,8 +54,8 @@ class Diary:
     """Side, step, why."""
     requests: dict[str, int] = field(default_factory=dict)
     """Requests by side, all of them, assets too."""
-    statuses: dict[str, int] = field(default_factory=dict)
-    """Answers that are no success and no redirect, by side and status; 424 is "your server does not run"."""
+    met: dict[str, int] = field(default_factory=dict)
+    """By side, what was neither a success nor a redirect: HTTP's statuses, buttons that had to be pressed again."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,12 @@ class Page:
     @property
     def path(self) -> str:
         return URL(self.url, encoded=True).path
+
+
+def words(page: Page) -> str:
+    """Return what a page says."""
+    text = re.sub(r"<(script|style|head)\b.*?</\1>|<[^>]+>", " ", page.text, flags=re.DOTALL)
+    return " ".join(text.split())[:300]
 
 
 class Person:
@@ -120,11 +128,14 @@ class Person:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Failed(f"{method} {url}: {type(error).__name__} {error}") from None
         if page.status >= 400:
-            key = f"{self.side} {page.status}"
-            self.diary.statuses[key] = self.diary.statuses.get(key, 0) + 1
+            self._count(str(page.status))
             if page.status not in (424, *NOT_NOW):
-                raise Failed(f"{method} {url}: {page.status} {text[:300]}")
+                raise Failed(f"{method} {url}: {page.status} {words(page)}")
         return page
+
+    def _count(self, what: str) -> None:
+        key = f"{self.side}: {what}"
+        self.diary.met[key] = self.diary.met.get(key, 0) + 1
 
     async def _follow(self, page: Page, until: str = "") -> Page:
         """Follow redirects to the end, or up to one that leads to an address which begins with ``until``."""
@@ -195,17 +206,29 @@ class Person:
         start = f"{self.hub}hub/spawn"
         self.page = await self.open(self.page.url or self.entry, until=start)
         if not self.page.url.startswith(start):
-            raise Failed(f"no login: {self.page.status} {self.page.url} {self.page.text[:200]}")
+            raise Failed(f"no login: {self.page.status} {self.page.url} {words(self.page)}")
 
     async def _start(self) -> None:
+        """Start a server and wait for it, as the pages lead her.
+
+        A hub whose loop is full shows the page of a server that does not run before the start has begun (JupyterHub
+        6.1.1 leads there after a second, whether or not the start is under way): she presses its button.
+        """
         page = await self.open(self.page.url)
-        if form := re.search(r'id="spawn_form"[^>]*?action="([^"]+)"', page.text, re.DOTALL):
-            data = aiohttp.FormData(default_to_multipart=True)
-            data.add_field("profile", "jupyterlab")
-            page = await self._follow(await self._send("POST", urljoin(page.url, unescape(form[1])), data=data))
-        while events := re.search(r'new EventSource\("([^"]+)"\)', page.text):
-            await self._wait(urljoin(page.url, unescape(events[1])))
-            page = await self.open(page.url)
+        while "<title>JupyterLab</title>" not in page.text:
+            if form := re.search(r'id="spawn_form"[^>]*?action="([^"]+)"', page.text, re.DOTALL):
+                data = aiohttp.FormData(default_to_multipart=True)
+                data.add_field("profile", "jupyterlab")
+                page = await self._follow(await self._send("POST", urljoin(page.url, unescape(form[1])), data=data))
+            elif events := re.search(r'new EventSource\("([^"]+)"\)', page.text):
+                await self._wait(urljoin(page.url, unescape(events[1])))
+                page = await self.open(page.url)
+            elif button := re.search(r'id="start"[^>]*?href="([^"]+)"', page.text, re.DOTALL):
+                self._count("pressed start once more")
+                await asyncio.sleep(AGAIN)
+                page = await self.open(urljoin(page.url, unescape(button[1])))
+            else:
+                break
         self._at_her_server(page)
 
     async def _wait(self, events: str) -> None:
@@ -223,7 +246,7 @@ class Person:
 
     def _at_her_server(self, page: Page) -> None:
         if page.status != 200 or "<title>JupyterLab</title>" not in page.text:
-            raise Failed(f"not at a server: {page.status} {page.url} {page.text[:200]}")
+            raise Failed(f"not at a server: {page.status} {page.url} {words(page)}")
         self.page, self.user = page, page.path.removeprefix(URL(self.hub).path).split("/")[1]
 
     async def compute(self, cells: int) -> bool:
@@ -274,8 +297,8 @@ class Person:
             self.socket = None
         page = await self.open(f"{self.hub}hub/home")
         if not (token := _XSRF.search(page.text)):
-            raise Failed(f"no token at {page.url}: {page.text[:200]}")
+            raise Failed(f"no token at {page.url}: {words(page)}")
         url = f"{self.hub}hub/api/users/{self.user}/server?_xsrf={token[1]}"
         done = await self._send("DELETE", url, headers={"Referer": f"{self.hub}hub/home"})
         if done.status not in (202, 204):
-            raise Failed(f"not stopped: {done.status} {done.text[:200]}")
+            raise Failed(f"not stopped: {done.status} {words(done)}")

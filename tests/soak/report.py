@@ -90,7 +90,7 @@ def figures(sizes: Sizes, day: Day, world: Soak) -> Figures:
         "requests_per_person": {side: round(day.diary.requests[side] / sizes.people, 1) for side in SIDES},
         "failed": {side: sum(1 for one in day.diary.failed if one[0] == side) for side in SIDES},
         "failures": [list(one) for one in day.diary.failed[:20]],
-        "statuses": day.diary.statuses,
+        "met": day.diary.met,
         "log_errors": world.troubles(),
         "restarted": world.ended,
     }
@@ -147,8 +147,8 @@ def head(told: Figures) -> str:
         ("requests per person", told["requests_per_person"]),
     ):
         lines.append(f"{words:24}{values['ours']:>10}{values['stock']:>10}")
-    if told["statuses"]:
-        lines.append(f"answers that are no success: {told['statuses']}")
+    if told["met"]:
+        lines.append(f"met on the way: {told['met']}")
     if told["log_errors"]:
         lines.append(f"lines of errors in logs: {told['log_errors']}")
     lines += [f"{side}, {step}: {why[:200]!r}" for side, step, why in told["failures"][:5]]
