@@ -141,6 +141,14 @@ class World:
         port = urlsplit(address).port
         return next((hub.name for hub in self.plan.hubs if hub.public == port), "provider")
 
+    def address(self, hub: str) -> str:
+        """Return where people find a hub."""
+        return self.plan.hub(hub).url
+
+    def provider_config(self) -> dict[str, Any]:
+        """Return what the provider is told."""
+        return files.provider_config(self.plan)
+
     # -- processes
 
     def start(self, name: str, clock: str = "") -> None:
@@ -152,7 +160,7 @@ class World:
         environment |= {"NO_PROXY": "127.0.0.1,localhost", "TMPDIR": str(self.plan.state / "tmp")}
         if name == "provider":
             config = self.plan.state / provider_process.CONFIG_NAME
-            secret = provider_process.write_config(config, files.provider_config(self.plan))
+            secret = provider_process.write_config(config, self.provider_config())
             command = provider_process.command(self.place, config)
             environment["JUPYTERCLOUD_DEMO_SECRET"] = secret
             folder = self.plan.state
@@ -260,7 +268,7 @@ class World:
         async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
             while time.monotonic() < deadline:
                 with suppress(httpx.HTTPError):
-                    if (await client.get(f"{self.plan.hub(name).url}hub/health")).status_code == 200:
+                    if (await client.get(f"{self.address(name)}hub/health")).status_code == 200:
                         return
                 await asyncio.sleep(0.2)
         raise AssertionError(f"{name} does not answer")
