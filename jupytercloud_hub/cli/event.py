@@ -27,7 +27,11 @@ from .event_pycoa import BUTTONS, PYCOA, give_pycoa, own
 T = TypeVar("T")
 
 LOCAL_PORT = 8200
-HUB_IMAGE = "registry.jupytercloud.example.fr/jupytercloud/hub:0.1.0"
+HUB_IMAGES = {
+    "local": "",
+    "swarm": "registry.jupytercloud.example.fr/jupytercloud/hub:0.1.0",
+    "kubernetes": "registry.jupytercloud.example.fr/jupytercloud/hub-kubernetes:0.1.0",
+}
 
 
 @click.group()
@@ -52,7 +56,7 @@ def command() -> None:
 @click.option("--codes", type=click.IntRange(1, 20000), help="Codes for visitors; as many as seats by default.")
 @click.option("--open-code", is_flag=True, help="One code on the poster for everybody, instead of tickets.")
 @click.option("--url", default="", help="Public address of the hub. With backend local: this machine's own.")
-@click.option("--image", default="", help=f"Image of the hub, on an engine [default: {HUB_IMAGE}].")
+@click.option("--image", default="", help="Image of the hub, on an engine; that of images/ by default.")
 @click.option("--title", default="", help="Name for people; NAME by default.")
 @click.option("--contact", default="", help="Address that pages name for help.")
 @click.option("--memory", default="", help="What the backend has for servers, such as '256 GiB'.")
@@ -162,7 +166,8 @@ def _planned(given: dict[str, Any], lender: Settings | None) -> tuple[Any, list[
     port = (urlsplit(url).port or LOCAL_PORT) if given["backend"] == "local" else None
     kept = {key: str(value) for key, value in sorted(given.items()) if value not in (None, "", False, "as_json")}
     order = {**kept, "created": facts.now.isoformat(timespec="seconds")}
-    event = Event(site, settings, codes, sections, port, order, given["backend"], given["image"] or HUB_IMAGE)
+    image = given["image"] or HUB_IMAGES[given["backend"]]
+    event = Event(site, settings, codes, sections, port, order, given["backend"], image)
     return event, list(refusals(settings, codes, catalogue, facts))
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,14 @@ def test_for_argo_cd_there_are_values_that_the_hub_and_the_chart_understand(tmp_
     assert needed <= set(secret["stringData"])
     application = YAML(typ="safe").load(folder / "application.yaml")
     assert "$values/events/salon/values.yaml" in application["spec"]["sources"][0]["helm"]["valueFiles"]
+    project = YAML(typ="safe").load(helm / "argocd" / "project.yaml")
+    namespace = application["spec"]["destination"]["namespace"]
+    assert any(fnmatch(namespace, one["namespace"]) for one in project["spec"]["destinations"]), (
+        "Argo CD refuses others"
+    )
+    assert secret["metadata"]["namespace"] == namespace
+    services = values["hub"]["extraContainers"][0]
+    assert "/hub-kubernetes:" in services["image"], "on the chart's own image, with what its configuration needs"
     assert (folder / "secret.yaml").stat().st_mode & 0o777 == 0o600
 
 
