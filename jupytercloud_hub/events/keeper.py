@@ -30,6 +30,8 @@ from .store import FREE, Seating, Store
 
 log = logging.getLogger("jupytercloud")
 STOP_SECONDS = 120.0
+RENEW_SECONDS = 20.0
+"""How long a pass, with all other seats, waits for the old home of a seat that is made new; the next one goes on."""
 PACKING = timedelta(minutes=2)
 """How much longer servers stay whose work has to be read from them."""
 RETRY_AFTER = timedelta(seconds=30)
@@ -122,7 +124,7 @@ class Keeper:
     async def _renew(self, seat: str) -> None:
         try:
             await self.stop(seat)
-            await self.engine.remove_homes(seat)
+            await self.engine.remove_homes(seat, RENEW_SECONDS)
         except (TimeoutError, HomeError) as error:
             log.warning("the seat %s is not new yet: %s", seat, error or "it takes long to stop")
             return
