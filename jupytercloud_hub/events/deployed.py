@@ -86,17 +86,13 @@ def begin(backend: str, name: str) -> list[Text]:
 def after(backend: str, name: str) -> list[Text]:
     """Return what takes the hub itself away, once the purge is done."""
     if backend == "swarm":
-        return [
-            Text("Take the hub away: {command} (it fetches attestation.json from the hub first)", command="./remove.sh")
-        ]
+        return [Text("Take the hub away; attestation.json is fetched from it first: {command}", command="./remove.sh")]
     if backend == "kubernetes":
         fetch = f"kubectl -n {name} exec deploy/hub -c services -- cat {context(backend)['state']}/attestation.json"
         remove = f"kubectl -n argocd delete -f application.yaml && kubectl delete namespace {name}"
         return [
             Text("Keep the attestation: {command}", command=f"{fetch} >attestation.json"),
-            Text(
-                "Take the hub away, its claim with it, and the folder out of the repository: {command}", command=remove
-            ),
+            Text("Take the hub away with its claim, and its folder from the repository: {command}", command=remove),
         ]
     return []
 
