@@ -34,6 +34,8 @@ class Remembered:
     moments: Mapping[str, datetime] = field(default_factory=dict)
     """``read``: when the hub last gave a whole list; ``settles``: from when on activity is known again;
     ``counted``: up to when the hours that stops gave back are counted."""
+    message: str | None = None
+    """What everybody with a server is told now."""
 
     def memory(self, start: Start) -> Memory:
         """Return what is remembered of one start."""
@@ -89,7 +91,9 @@ class Store:
             )
             for start in {*warned, *kept}
         }
-        return Remembered(memories, reports, _maintenance(state.get("maintenance")), _moments(state))
+        said = state.get("message")
+        message = said["text"] if said else None
+        return Remembered(memories, reports, _maintenance(state.get("maintenance")), _moments(state), message)
 
     async def warn(self, changes: Iterable[tuple[Start, Mapping[str, datetime], Mapping[str, datetime]]]) -> None:
         """Bring the warnings of each start from what they were to what they are now."""
@@ -218,6 +222,19 @@ class Store:
                 return
             value = {"at": maintenance.at.isoformat(), "message": maintenance.message.dump()}
             await session.merge(State(name="maintenance", value=value))
+
+    async def message(self) -> str | None:
+        """Return what everybody with a server is told now."""
+        async with self._database.session() as session:
+            row = await session.get(State, "message")
+            return row.value["text"] if row else None
+
+    async def set_message(self, text: str | None) -> None:
+        """Tell everybody something, until it is taken back."""
+        async with self._database.session() as session:
+            await session.execute(delete(State).where(State.name == "message"))
+            if text is not None:
+                session.add(State(name="message", value={"text": text}))
 
     async def begin_pass(self, holder: str, now: datetime, lease: timedelta) -> bool:
         """Take the right to run a pass for so long; False while another process has it."""

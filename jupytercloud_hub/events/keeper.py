@@ -105,6 +105,7 @@ class Keeper:
         door, now = await self.standing(), self.now()
         await self.renew()
         await self._tell(door, now)
+        await self._pass_on()
         seating, servers = await self.store.seating(now), await self.servers()
         if self.hours is not None:
             await self.hours.add(now, servers.keys() & set(seating.held), servers)
@@ -224,6 +225,14 @@ class Keeper:
             and (door.closes is not None or now > announced.at + timedelta(minutes=5))
         ):
             await self.culling.set_maintenance(None)
+
+    async def _pass_on(self) -> None:
+        """Give the organizers' message to the culler, which every seat's server asks."""
+        if self.culling is None:
+            return
+        message = await self.store.state("message")
+        if message != await self.culling.message():
+            await self.culling.set_message(message)
 
     async def _pack(self, seating: Seating) -> None:
         for seat in seating.held:

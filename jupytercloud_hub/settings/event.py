@@ -114,9 +114,9 @@ class EventSettings(Model):
     A name stands for all of its addresses. Without any, that of ``DOCKER_HOST`` alone is asked.
     """
     proxy_url: str = Field(default="", pattern=r"^(https?://.+)?$")
-    """Where the hub's services reach the proxy, such as ``http://127.0.0.1:8000``; ``site.url`` otherwise.
+    """Where services and visitors' servers reach the proxy, such as ``http://127.0.0.1:8000``; ``site.url`` otherwise.
 
-    On engines, visitors' work is read through it before servers stop.
+    On engines, visitors' work is read through it before servers stop, and messages reach their screens.
     """
     connection_log: ConnectionLogSettings | None = None
     """Keeps a connection log; without this section there is none."""

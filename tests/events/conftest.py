@@ -103,7 +103,7 @@ def words(answer: httpx.Response) -> str:
 
 
 async def start(folder: Path, now: datetime = INSIDE, port: int | None = None) -> Fair:
-    """Start the hub of an event's directory, in this process, without its services; ``port``: its own, if it matters."""
+    """Start the hub of an event's directory, in this process, without its services; ``port``: its own."""
     config = Config()
     configure(config, folder / "jupytercloud.yaml")
     if port is not None:

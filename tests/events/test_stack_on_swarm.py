@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -38,6 +39,30 @@ def test_a_ticket_opens_a_warm_seat_through_traefik(stack: EventStack) -> None:
     stack.swarm.exec(service, "sh", "-c", "echo mine > /home/jovyan/carnet.txt")
     until(lambda: status(stack)["ready"] == 1, 300, lambda: f"{status(stack)}\n{stack.logs('services')}")
     assert status(stack)["held"] == 1
+
+
+ASK = """
+import os, urllib.request
+url = os.environ["JUPYTERCLOUD_CULLER_URL"] + "api/v1/servers/" + os.environ["JUPYTERHUB_USER"] + "/~"
+asked = urllib.request.Request(url, headers={"Authorization": "Bearer " + os.environ["JUPYTERHUB_API_TOKEN"]})
+print(urllib.request.urlopen(asked, timeout=20).read().decode())
+"""
+
+
+def test_a_message_to_all_is_there_for_a_seats_own_token(stack: EventStack) -> None:
+    with stack.client(follow_redirects=True) as organizer:
+        stack.come_in(organizer, stack.codes("organizer")[0])
+        page = organizer.get("services/events/orders").text
+        xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page)
+        assert xsrf, page
+        organizer.post("services/events/message", data={"_xsrf": xsrf[1], "text": "Goûter à 16 h"})
+    (service,) = [name for name in stack.peoples_services() if "seat-0001" in name]
+
+    def told() -> bool:
+        seen = json.loads(stack.swarm.exec(service, "python3", "-c", ASK))
+        return str(seen["message"]).endswith("Goûter à 16 h")
+
+    until(told, 60, lambda: stack.logs("services"))
 
 
 def test_the_hub_is_not_taken_away_before_it_is_purged(stack: EventStack) -> None:
