@@ -220,7 +220,8 @@ class Store:
                 await session.execute(delete(State).where(State.name == "maintenance"))
                 await session.execute(delete(Warning_).where(Warning_.asker == "maintenance"))
                 return
-            value = {"at": maintenance.at.isoformat(), "message": maintenance.message.dump()}
+            at, message = maintenance.at.isoformat(), maintenance.message.dump()
+            value = {"at": at, "message": message, "closing": maintenance.closing}
             await session.merge(State(name="maintenance", value=value))
 
     async def message(self) -> str | None:
@@ -260,7 +261,8 @@ def _moments(state: Mapping[str, dict[str, Any]]) -> dict[str, datetime]:
 def _maintenance(value: dict[str, Any] | None) -> Maintenance | None:
     if value is None:
         return None
-    return Maintenance(datetime.fromisoformat(value["at"]), Localized(value["message"]))
+    at, closing = datetime.fromisoformat(value["at"]), bool(value.get("closing"))
+    return Maintenance(at, Localized(value["message"]), closing)
 
 
 async def export(session: AsyncSession, username: str) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def context(backend: str) -> dict[str, Any]:
         "state": state,
         "services": "external",
         "service_urls": {"culler": f"http://{services}:8102", "events": f"http://{services}:8104"},
+        "codes": "codes.hashed" if swarm else "/etc/jupytercloud/secrets/codes",
         "code_key": "/run/secrets/code_key" if swarm else "/etc/jupytercloud/secrets/code-key",
         "proxy_url": "http://proxy:8000" if swarm else "http://proxy-public",
         "engines": ["tcp://tasks.engines:2375"] if swarm else [],
@@ -69,7 +70,9 @@ def before(backend: str, name: str, certificate: str) -> list[Text]:
     if backend == "kubernetes":
         return [
             Text("Folder into the deployment's repository as events/{name}/, without codes.*, poster.pdf and code.key; "
-                 "secrets.yaml and secret.yaml encrypted. Namespace and secret: {command}", name=name,
+                 "secrets.yaml and secret.yaml encrypted. Then: {command}", name=name,
+                 command="jupytercloud helm-values validate"),
+            Text("Namespace with its secret; the registry's (jupytercloud-registry) beside it: {command}",
                  command=f"kubectl create namespace {name} && kubectl -n {name} apply -f secret.yaml"),
         ]  # fmt: skip
     return []

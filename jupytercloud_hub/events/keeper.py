@@ -218,7 +218,7 @@ class Keeper:
         announced = await self.culling.maintenance()
         if door.closes is not None and now >= door.closes - self.event.notice:
             if announced is None or announced.at != door.closes + late:
-                await self.culling.set_maintenance(Maintenance(door.closes + late, _goodbye()))
+                await self.culling.set_maintenance(Maintenance(door.closes + late, _goodbye(), closing=True))
         elif (
             announced is not None
             and announced.message == _goodbye()

@@ -14,7 +14,7 @@ from tests.events.on_engine import order
 from tests.support.event_hub import EventHub, event
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
-MESSAGE = "Goûter à 16 h <b>dans le hall</b>"
+MESSAGE = "Goûter à 16 h dans le hall <3"
 SECONDS = 60
 """Servers ask each second here, their pages every 15."""
 
@@ -70,5 +70,6 @@ async def test_a_message_to_all_and_the_end_are_on_the_screens_of_lab_and_button
     await expect(ends_in_lab).to_be_visible(timeout=SECONDS * 1000)
     ends_on_telephone = buttons.get_by_role("status").filter(has_text="We are closing. Your code gives you your work")
     await expect(ends_on_telephone).to_be_visible(timeout=SECONDS * 1000)
+    assert "Maintenance" not in await ends_on_telephone.inner_text(), "a visitor is told that it ends, and no more"
     await look(lab, "evenement-fin-jupyterlab", ours=False)
     await look(buttons, "evenement-fin-boutons", ours=False)

@@ -244,9 +244,10 @@ def test_for_argo_cd_there_are_values_that_the_hub_and_the_chart_understand(tmp_
     assert settings.spawner
     assert settings.spawner.kubernetes.namespace is None, "a namespace of its own, the hub's"
     assert settings.spawner.kubernetes.home.storage_class == "ceph"
-    assert values["hub"]["extraFiles"]["codes"]["stringData"] == (folder / "codes.hashed").read_text()
     secret = YAML(typ="safe").load(folder / "secret.yaml")
     assert settings.event.code_key.file == Path("/etc/jupytercloud/secrets/code-key")
+    assert settings.event.codes == Path("/etc/jupytercloud/secrets/codes")
+    assert secret["stringData"]["codes"] == (folder / "codes.hashed").read_text()
     assert secret["stringData"]["code-key"] == (folder / "code.key").read_text().strip()
     needed = {entry["valueFrom"]["secretKeyRef"]["key"] for entry in values["hub"]["extraContainers"][0]["env"]
               if "valueFrom" in entry}  # fmt: skip
