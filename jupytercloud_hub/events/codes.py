@@ -69,3 +69,8 @@ def read(typed: str) -> str | None:
 def digest(code: str, key: bytes) -> str:
     """Return what is kept of a code: without the key nobody can try codes against it."""
     return hmac.new(key, b"jupytercloud event code\0" + code.encode(), sha256).hexdigest()
+
+
+def digest_of_login(issuer: str, sub: str, key: bytes) -> str:
+    """Return what is kept of a federated login, in the place of a code: no code has this hash."""
+    return hmac.new(key, f"jupytercloud event login\0{issuer}\0{sub}".encode(), sha256).hexdigest()

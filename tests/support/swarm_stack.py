@@ -128,16 +128,16 @@ class StackOnSwarm:
 
     # -- its administrator --------------------------------------------------------------------------------------------
 
-    def images(self) -> list[str]:
-        """Return the images that the stack's services run."""
-        services = YAML(typ="safe").load(self.folder / "stack.yaml")["services"]
-        return sorted({service["image"] for service in services.values()})
+    def images(self, mode: str = "") -> list[str]:
+        """Return the images that the stack's services run; ``mode``: only those of ``global`` ones."""
+        services = YAML(typ="safe").load(self.folder / "stack.yaml")["services"].values()
+        return sorted({one["image"] for one in services if not mode or one["deploy"].get("mode") == mode})
 
     def load_images(self, *, everywhere: bool = False) -> None:
         """Give the nodes what a registry would give them: all to the manager, to the others what runs on all."""
-        names = self.images()
+        names, on_all = self.images(), self.images("global")
         for node in self.swarm.nodes:
-            wanted = [name for name in names if everywhere or node == self.node or "node-exporter" in name]
+            wanted = names if everywhere or node == self.node else on_all
             built = self._builder("image", "inspect", "-f", "{{.Id}}", *wanted).split()
             client = self.swarm.client_of(node)
             held = {image.id for image in client.images.list()}
