@@ -229,8 +229,7 @@ class EnterHandler(DoorPage):
             self.redirect(f"{self.base_url}services/events/")
             return
         store = await self.authenticator.store()
-        seat = await store.seating(self.authenticator.now())
-        if user.name not in seat.held:  # the seat was given to somebody else, or purged
+        if not await store.holds(user.name):  # the seat was given to somebody else, or purged
             self.clear_login_cookie()
             self.redirect(f"{self.hub.base_url}login")
             return

@@ -146,19 +146,35 @@ class Swarm:
                 node.update({**node.attrs["Spec"], "Role": "manager"})
 
     @contextmanager
-    def network(self) -> Iterator[str]:
+    def network(self, subnet: str = "") -> Iterator[str]:
         """Make an attachable overlay network; afterwards it goes, with the services and containers on it."""
         name = f"test-{uuid.uuid4().hex[:8]}"
-        self.client.networks.create(name, driver="overlay", attachable=True)
-        network = self.client.networks.get(name)
+        ipam = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)]) if subnet else None
+        self.client.networks.create(name, driver="overlay", attachable=True, ipam=ipam)
         try:
             yield name
         finally:
-            for service in self.client.services.list():
-                wanted = service.attrs["Spec"]["TaskTemplate"].get("Networks") or []
-                if any(entry["Target"] in (network.id, name) for entry in wanted):
-                    service.remove()
-            _retry(network.remove)
+            self.empty(name)
+            _retry(self.client.networks.get(name).remove)
+
+    def empty(self, network: str, timeout: float = 170) -> None:
+        """Remove the services on a network, and wait until their containers are gone."""
+        ours = (network, self.client.networks.get(network).id)
+        found = []
+        for service in self.client.services.list():
+            wanted = service.attrs["Spec"]["TaskTemplate"].get("Networks") or []
+            if any(entry["Target"] in ours for entry in wanted):
+                found.append(service.name)
+                service.remove()
+        end = time.monotonic() + timeout
+        for node in self.nodes if found and self.own else ():
+            while any(
+                container.labels.get("com.docker.swarm.service.name") in found
+                for container in self.client_of(node).containers.list(all=True, ignore_removed=True)
+            ):
+                if time.monotonic() > end:
+                    raise TimeoutError(f"containers of services on {network} do not end")
+                time.sleep(0.5)
 
     @contextmanager
     def inside(self, network: str, alias: str = "hub") -> Iterator[str]:
