@@ -6,12 +6,14 @@ registry's), the hub's image built from ``images/hub``, LemonLDAP::NG, autofs fo
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shlex
 import shutil
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,9 @@ from tests.support.swarm_stack import StackOnSwarm, stack_on_swarm, until
 from tests.support.university import certificates
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1700), pytest.mark.asyncio(loop_scope="module")]
+
+meanwhile = asyncio.to_thread
+"""What an administrator does while a websocket is open: its pings are answered."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -62,12 +67,13 @@ async def test_a_hub_that_is_replaced_is_not_noticed_in_a_notebook(stack: StackO
         await person.log_in()
         async with person.kernel() as kernel:
             await kernel.run("kept = 'before the update'")
-            hub = stack.swarm.task(stack.service("hub"))["ID"]
-            stack.manager(f"docker service update --detach --force {stack.service('hub')}")
-            until(lambda: stack.swarm.task(stack.service("hub"), state=None)["ID"] != hub, 120)
+            hub, newest = stack.service("hub"), partial(stack.swarm.task, stack.service("hub"))
+            before = newest()["ID"]
+            await meanwhile(stack.manager, f"docker service update --detach --force {hub}")
+            await meanwhile(until, lambda: newest(state=None)["ID"] != before, 120)
             assert await kernel.run("kept") == "'before the update'", "while there is no hub"
-            assert stack.swarm.task(stack.service("hub"), timeout=600)["ID"] != hub, "the new one is healthy"
-            stack.healthy()
+            assert (await meanwhile(newest, timeout=600))["ID"] != before, "the new one is healthy"
+            await meanwhile(stack.healthy)
             assert await kernel.run("kept") == "'before the update'", "on the same websocket"
             assert kernel.opened == 1
         assert await person.server_is_ready()
@@ -100,8 +106,8 @@ async def test_every_secret_is_rotated_as_the_docs_say_while_somebody_computes(s
             await kernel.run(f"kept = {kept}")
             await stack.provider.new_client_secret("another-secret-of-the-hub")
             (stack.folder / "secrets" / "client_secret").write_text("another-secret-of-the-hub")
-            stack.as_written("secrets.md", "What nobody notices")
-            stack.settled("hub", "quotas", "culler", "db", "backup", "prometheus")
+            await meanwhile(stack.as_written, "secrets.md", "What nobody notices")
+            await meanwhile(stack.settled, "hub", "quotas", "culler", "db", "backup", "prometheus")
             assert await kernel.run("kept") == kept, "on the same websocket"
         assert await person.server_is_ready(), "she is still logged in"
         now = stack.secrets()
@@ -118,8 +124,8 @@ async def test_every_secret_is_rotated_as_the_docs_say_while_somebody_computes(s
             pems = certificates(stack.folder / "new", stack.address, by=stack.pems)
             for name in ("certificate", "key"):
                 shutil.copy(pems[name], stack.folder / "secrets" / f"tls_{name}")
-            stack.as_written("secrets.md", "A pause of some seconds")
-            stack.settled("traefik", "proxy", "hub")
+            await meanwhile(stack.as_written, "secrets.md", "A pause of some seconds")
+            await meanwhile(stack.settled, "traefik", "proxy", "hub")
             assert await kernel.is_closed()
             assert stack.certificate_shown().serial_number != serial
         async with person.kernel(kernel.number) as kernel:
