@@ -95,6 +95,8 @@ class Maintenance:
 
     at: datetime
     message: Localized
+    closing: bool = False
+    """Whether it is the end of an event, which the message says by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +285,10 @@ class Judge:
     def _by_maintenance(self) -> Planned | None:
         if self.maintenance is None:
             return None
-        reason = Text("Maintenance: {message}", message=self.maintenance.message)
+        said = self.maintenance.message
+        reason = (
+            Text("{reason}", reason=said) if self.maintenance.closing else Text("Maintenance: {message}", message=said)
+        )
         lead = max(timedelta(0), self.maintenance.at - self.now)
         nothing = timedelta(0)  # whoever drains a hub has said when
         return Planned(self.maintenance.at, Cause.MAINTENANCE, "maintenance", reason, lead, nothing)

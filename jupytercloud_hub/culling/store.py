@@ -34,6 +34,8 @@ class Remembered:
     moments: Mapping[str, datetime] = field(default_factory=dict)
     """``read``: when the hub last gave a whole list; ``settles``: from when on activity is known again;
     ``counted``: up to when the hours that stops gave back are counted."""
+    message: str | None = None
+    """What everybody with a server is told now."""
 
     def memory(self, start: Start) -> Memory:
         """Return what is remembered of one start."""
@@ -89,7 +91,9 @@ class Store:
             )
             for start in {*warned, *kept}
         }
-        return Remembered(memories, reports, _maintenance(state.get("maintenance")), _moments(state))
+        said = state.get("message")
+        message = said["text"] if said else None
+        return Remembered(memories, reports, _maintenance(state.get("maintenance")), _moments(state), message)
 
     async def warn(self, changes: Iterable[tuple[Start, Mapping[str, datetime], Mapping[str, datetime]]]) -> None:
         """Bring the warnings of each start from what they were to what they are now."""
@@ -216,8 +220,22 @@ class Store:
                 await session.execute(delete(State).where(State.name == "maintenance"))
                 await session.execute(delete(Warning_).where(Warning_.asker == "maintenance"))
                 return
-            value = {"at": maintenance.at.isoformat(), "message": maintenance.message.dump()}
+            at, message = maintenance.at.isoformat(), maintenance.message.dump()
+            value = {"at": at, "message": message, "closing": maintenance.closing}
             await session.merge(State(name="maintenance", value=value))
+
+    async def message(self) -> str | None:
+        """Return what everybody with a server is told now."""
+        async with self._database.session() as session:
+            row = await session.get(State, "message")
+            return row.value["text"] if row else None
+
+    async def set_message(self, text: str | None) -> None:
+        """Tell everybody something, until it is taken back."""
+        async with self._database.session() as session:
+            await session.execute(delete(State).where(State.name == "message"))
+            if text is not None:
+                session.add(State(name="message", value={"text": text}))
 
     async def begin_pass(self, holder: str, now: datetime, lease: timedelta) -> bool:
         """Take the right to run a pass for so long; False while another process has it."""
@@ -243,7 +261,8 @@ def _moments(state: Mapping[str, dict[str, Any]]) -> dict[str, datetime]:
 def _maintenance(value: dict[str, Any] | None) -> Maintenance | None:
     if value is None:
         return None
-    return Maintenance(datetime.fromisoformat(value["at"]), Localized(value["message"]))
+    at, closing = datetime.fromisoformat(value["at"]), bool(value.get("closing"))
+    return Maintenance(at, Localized(value["message"]), closing)
 
 
 async def export(session: AsyncSession, username: str) -> dict[str, Any]:

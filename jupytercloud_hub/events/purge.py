@@ -18,11 +18,12 @@ from typing import Any
 from sqlalchemy import delete, func, select
 
 from ..culling.store import PERSONAL
+from ..culling.tables import State
 from ..settings import Settings
 from ..spawners.base import slug
 from ..storage import Database, database
+from .codes import HASHED, PLAIN
 from .connections import ConnectionLog
-from .create import HASHED, PLAIN
 from .engine import SeatEngine
 from .keeper import Keeper
 from .purge_plan import ALL_CODES, Task, tasks
@@ -129,6 +130,9 @@ class Purge:
             await self._forget_rows(task.subject)
         else:
             await self.store.forget_codes()
+            async with self._tables("culling", self.settings.culling is not None) as session:
+                if session is not None:
+                    await session.execute(delete(State).where(State.name == "message"))
             for path in self._papers():
                 path.unlink(missing_ok=True)
 

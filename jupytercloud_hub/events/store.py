@@ -108,6 +108,21 @@ class Store:
             session.add(Code(digest=digest, kind=kind))
         return True
 
+    async def know_login(self, digest: str, kind: str, most: int) -> bool:
+        """Note who came by login, and as what now; False where ``most`` came so, or all was purged."""
+        async with self.database.session() as session:
+            known = await session.get(Code, digest)
+            if known is not None and known.kind == kind:
+                return True
+            number = await session.scalar(select(func.count()).select_from(Code).where(Code.kind == kind))
+            if (number or 0) >= most or await _state(session, "codes-purged"):
+                return False
+            if known is None:
+                session.add(Code(digest=digest, kind=kind))
+            else:
+                known.kind = kind
+        return True
+
     async def enter(
         self, digest: str, now: datetime, ready: Sequence[str], draw: Draw, language: str
     ) -> Known | Waiting | None:

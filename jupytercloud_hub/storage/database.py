@@ -23,6 +23,7 @@ PARTS = ("auth", "federation", "culling", "quotas", "events")
 VERSION_TABLE = "jupytercloud_alembic_version"
 BUSY_MILLISECONDS = 10_000
 PROBE_SECONDS = 3
+_READS = "jupytercloud_reads"
 _MIGRATION_LOCK = 0x6A757079746572  # any constant: all processes that migrate one PostgreSQL database share it
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -71,6 +72,13 @@ class Database:
     async def session(self) -> AsyncIterator[AsyncSession]:
         """Give a session in a transaction: committed at the end, rolled back on an exception."""
         async with self._sessions() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """Give a session that only reads, as of its first question: on SQLite nobody who writes waits for it."""
+        async with self._sessions() as session:
+            await session.connection(execution_options={_READS: True})
             yield session
 
     async def first(self, statement: Select[Any], values: Mapping[str, str | None]) -> tuple[Any, ...] | None:
@@ -174,7 +182,8 @@ def _sqlite_pragmas(connection: Any, record: Any) -> None:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = connection.get_execution_options().get(_READS)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _sync_url(url: URL) -> URL:

@@ -102,10 +102,12 @@ def words(answer: httpx.Response) -> str:
     return text_of(answer.text)
 
 
-async def start(folder: Path, now: datetime = INSIDE) -> Fair:
-    """Start the hub of an event's directory, in this process and without its services."""
+async def start(folder: Path, now: datetime = INSIDE, port: int | None = None) -> Fair:
+    """Start the hub of an event's directory, in this process, without its services; ``port``: its own."""
     config = Config()
     configure(config, folder / "jupytercloud.yaml")
+    if port is not None:
+        config.JupyterHub.hub_bind_url = f"http://127.0.0.1:{port}"
     config.JupyterHub.services = []
     config.JupyterHub.load_roles = []
     config.JupyterHub.extra_user_scopes = []

@@ -127,7 +127,7 @@ def purge(hub: EventHub, engine: Engine, environ: dict[str, str]) -> None:
     homes = set(engine.homes())
     assert len(homes) >= 2
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(hub.settings)], cwd=ROOT, env=environ, check=False, timeout=240
+        [sys.executable, "-c", KILLED, str(hub.settings)], cwd=ROOT, env=environ, check=False, timeout=400
     )
     assert killed.returncode == -signal.SIGKILL
     assert set(engine.homes()) == homes, "it died before the first was removed"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
+import subprocess
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -155,7 +157,7 @@ def test_the_qr_codes_lead_to_the_door_and_those_of_tickets_fill_the_code_in(fol
 
 def test_dates_in_the_checklist_follow_the_events(folder):
     text = (folder / "checklist.fr.md").read_text()
-    assert text.count("- [ ]") == 9
+    assert text.count("- [ ]") == 10
     assert "10:00" in text
     assert "18:50" in text
 
@@ -208,6 +210,17 @@ def test_on_a_swarm_there_is_a_stack_whose_parts_are_all_there(tmp_path):
         assert named <= set(stack["configs"])
         assert set(service.get("secrets", [])) <= set(stack["secrets"])
         assert set(service["networks"]) <= set(stack["networks"])
+    constraints = [service["deploy"].get("placement") for service in stack["services"].values()]
+    assert constraints.count({"constraints": ["node.labels.jupytercloud.event==salon"]}) == 4, "beside a site's stack"
+    checklist = (folder / "checklist.en.md").read_text()
+    for step in (
+        "--label-add jupytercloud.event=salon",
+        "./deploy.sh",
+        "./event.sh status",
+        "./event.sh purge",
+        "./remove.sh",
+    ):
+        assert step in checklist
     settings = load(folder / "jupytercloud.yaml")
     assert settings.event
     assert settings.spawner
@@ -223,6 +236,32 @@ def test_on_a_swarm_there_is_a_stack_whose_parts_are_all_there(tmp_path):
     assert re.search(rule[1], f"/v1.41/volumes/{home}")
     assert not re.search(rule[1], "/v1.41/volumes/jupytercloud-salon-anna")
     assert not re.search(rule[1], "/v1.41/volumes/salon_state")
+
+
+def test_a_swarm_of_an_institution_shows_its_own_certificate(tmp_path):
+    made = on_engine(tmp_path, "swarm", "swarm: {network: labo}", certificate="own")
+    assert made.exit_code == 0, made.output
+    folder = tmp_path / "salon"
+    stack = YAML(typ="safe").load(folder / "stack.yaml")
+    assert stack["configs"]["tls"]["file"] == "./tls.yaml"
+    assert (folder / "tls.yaml").is_file()
+    assert {"tls_certificate", "tls_key"} <= set(stack["secrets"])
+    assert "letsencrypt" not in (folder / "stack.yaml").read_text()
+    refused = subprocess.run(["sh", str(folder / "deploy.sh")], capture_output=True, text=True, check=False)
+    assert (refused.returncode, "secrets/tls_certificate is missing" in refused.stderr) == (1, True)
+
+
+def test_the_exercise_by_buttons_comes_with_the_image_that_has_it(tmp_path):
+    site = ENGINE_SITE.replace("registry.example.fr/lab:1", "registry.example.fr/ours/pycoa:0.1.0")
+    (tmp_path / "site.yaml").write_text(site.format(backend="swarm", section="swarm: {network: labo}"))
+    made = create(tmp_path / "salon", **{**ON_ENGINE, "site": str(tmp_path / "site.yaml"), "backend": "swarm"})
+    assert made.exit_code == 0, made.output
+    settings = load(tmp_path / "salon" / "jupytercloud.yaml")
+    assert settings.event
+    assert settings.event.buttons == "voila/render/exercice-salon.ipynb"
+    assert settings.profiles[0].image == "registry.example.fr/ours/pycoa:0.1.0"
+    stack = YAML(typ="safe").load((tmp_path / "salon" / "stack.yaml").read_text())
+    assert stack["services"]["hub"]["image"].endswith("/hub:0.1.0"), "what images/build.sh hub makes"
 
 
 def test_for_argo_cd_there_are_values_that_the_hub_and_the_chart_understand(tmp_path):
@@ -242,15 +281,24 @@ def test_for_argo_cd_there_are_values_that_the_hub_and_the_chart_understand(tmp_
     assert settings.spawner
     assert settings.spawner.kubernetes.namespace is None, "a namespace of its own, the hub's"
     assert settings.spawner.kubernetes.home.storage_class == "ceph"
-    assert values["hub"]["extraFiles"]["codes"]["stringData"] == (folder / "codes.hashed").read_text()
     secret = YAML(typ="safe").load(folder / "secret.yaml")
     assert settings.event.code_key.file == Path("/etc/jupytercloud/secrets/code-key")
+    assert settings.event.codes == Path("/etc/jupytercloud/secrets/codes")
+    assert secret["stringData"]["codes"] == (folder / "codes.hashed").read_text()
     assert secret["stringData"]["code-key"] == (folder / "code.key").read_text().strip()
     needed = {entry["valueFrom"]["secretKeyRef"]["key"] for entry in values["hub"]["extraContainers"][0]["env"]
               if "valueFrom" in entry}  # fmt: skip
     assert needed <= set(secret["stringData"])
     application = YAML(typ="safe").load(folder / "application.yaml")
     assert "$values/events/salon/values.yaml" in application["spec"]["sources"][0]["helm"]["valueFiles"]
+    project = YAML(typ="safe").load(helm / "argocd" / "project.yaml")
+    namespace = application["spec"]["destination"]["namespace"]
+    assert any(fnmatch(namespace, one["namespace"]) for one in project["spec"]["destinations"]), (
+        "Argo CD refuses others"
+    )
+    assert secret["metadata"]["namespace"] == namespace
+    services = values["hub"]["extraContainers"][0]
+    assert "/hub-kubernetes:" in services["image"], "on the chart's own image, with what its configuration needs"
     assert (folder / "secret.yaml").stat().st_mode & 0o777 == 0o600
 
 

@@ -327,3 +327,17 @@ async def test_tables_made_in_a_process_of_their_own_are_the_same_and_a_failure_
     with pytest.raises(UpgradeError, match="not a database"):
         await broken.upgrade(apart=True)
     await broken.close()
+
+
+async def test_who_only_reads_holds_up_nobody_who_writes(make):
+    database = make()
+    async with database.session() as session:
+        await session.execute(text("CREATE TABLE counter (n INTEGER)"))
+        await session.execute(text("INSERT INTO counter VALUES (1)"))
+    async with database.reading() as reader:
+        assert await reader.scalar(text("SELECT n FROM counter")) == 1
+        async with asyncio.timeout(5), database.session() as writer:
+            await writer.execute(text("UPDATE counter SET n = 2"))
+    async with database.reading() as reader:
+        assert await reader.scalar(text("SELECT n FROM counter")) == 2
+    await database.close()

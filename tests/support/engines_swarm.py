@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -27,7 +28,10 @@ class Swarm:
 
     def __init__(self, host: str, *, own: bool) -> None:
         self.host, self.own = host, own
-        self.client = docker.DockerClient(base_url=host, version="auto")
+        self._look()
+
+    def _look(self) -> None:
+        self.client = docker.DockerClient(base_url=self.host, version="auto")
         nodes = sorted(self.client.nodes.list(), key=lambda n: n.attrs["Spec"]["Role"] != "manager")
         self.nodes = [node.attrs["Description"]["Hostname"] for node in nodes]
         self._ids = {node.id: node.attrs["Description"]["Hostname"] for node in nodes}
@@ -109,6 +113,37 @@ class Swarm:
         for node in list(self._clients):
             if node != self.nodes[0]:
                 self._clients.pop(node).close()
+
+    @contextmanager
+    def of_managers(self, machines: int) -> Iterator[None]:
+        """Have that many machines, all of them managers; afterwards the Swarm is made anew, whatever died of it."""
+        self.need_own("a Swarm of managers")
+        before, usual = os.environ.get("SWARM_NODES"), list(self.nodes)
+        os.environ["SWARM_NODES"] = str(machines)
+        try:
+            self.revive()
+            self.close()
+            self._look()
+            self.promote()
+            yield
+        finally:
+            os.environ.pop("SWARM_NODES") if before is None else os.environ.update(SWARM_NODES=before)
+            for node in self.nodes:
+                self.on_node(
+                    node, "docker", "-H", "unix:///engine/docker.sock", "swarm", "leave", "--force", check=False
+                )
+                if node not in usual:
+                    self.kill(node)
+                    shutil.rmtree(RUN / "swarm" / node)
+            script("swarm.sh", "up")
+            self.close()
+            self._look()
+
+    def promote(self) -> None:
+        """Make managers of all machines."""
+        for node in self.client.nodes.list():
+            if node.attrs["Spec"]["Role"] != "manager" and node.attrs["Status"]["State"] == "ready":
+                node.update({**node.attrs["Spec"], "Role": "manager"})
 
     @contextmanager
     def network(self, subnet: str = "") -> Iterator[str]:

@@ -45,6 +45,9 @@ def configure_event(config: Any, settings: Settings, services: Services) -> None
     authenticator.code_key = event.code_key.read(settings.folder)
     authenticator.codes_file = str(settings.folder / event.codes)
     authenticator.work_folder = str(settings.state_folder / WORK)
+    if event.login is not None:
+        # Each time anew: the telephone or the stand's tablet may have been somebody else's a minute ago.
+        config.RenaterAuthenticator.extra_authorize_params = {"prompt": "login"}
     if settings.spawner is not None:
         hub.spawner_class = SPAWNERS[settings.spawner.backend]
         config.SeatMixin.seat_event = settings.site.name
