@@ -36,7 +36,7 @@ class UpgradeError(Exception):
 class ReadPlan:
     """A constant statement as SQLite's driver takes it, and what makes values of what it gives."""
 
-    statement: Select[Any]
+    statement: Select[*tuple[Any, ...]]
     words: str
     processors: tuple[Callable[[Any], Any] | None, ...]
 
@@ -81,7 +81,9 @@ class Database:
             await session.connection(execution_options={_READS: True})
             yield session
 
-    async def first(self, statement: Select[Any], values: Mapping[str, str | None]) -> tuple[Any, ...] | None:
+    async def first(
+        self, statement: Select[*tuple[Any, ...]], values: Mapping[str, str | None]
+    ) -> tuple[Any, ...] | None:
         """Return the first row of one small read, outside any transaction.
 
         On SQLite it goes to the driver at once, on a connection for reading only: a session would begin and end a
@@ -101,7 +103,7 @@ class Database:
             return None
         return tuple(made(value) if made else value for made, value in zip(plan.processors, found, strict=True))
 
-    def _read_plan(self, statement: Select[Any]) -> ReadPlan:
+    def _read_plan(self, statement: Select[*tuple[Any, ...]]) -> ReadPlan:
         plan = self._plans.get(id(statement))
         if plan is None:
             dialect = sqlite.dialect(paramstyle="named")
