@@ -22,6 +22,8 @@ QUICK: dict[str, tuple[str, ...]] = {
     "kubernetes": ("--rounds", "50"),
     "login": ("--logins", "80"),
     "admission": ("--quick",),
+    "event": ("--quick",),
+    "guesses": ("--guesses", "1000"),
     "soak": ("--quick",),
 }
 """Arguments of a scaled-down run, by bench, in the order in which they run."""

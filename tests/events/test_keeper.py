@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from jupytercloud_hub.contracts.text import Localized
@@ -20,6 +21,7 @@ from jupytercloud_hub.events.files import SeatFiles
 from jupytercloud_hub.events.keeper import Keeper
 from jupytercloud_hub.events.service import EventsService
 from jupytercloud_hub.events.store import Store
+from jupytercloud_hub.hubapi import HubApi
 from jupytercloud_hub.settings import Settings, load
 from jupytercloud_hub.spawners.base import slug
 from jupytercloud_hub.spawners.local_sweep import VARIABLE
@@ -114,6 +116,27 @@ async def test_work_is_packed_without_what_is_hidden_or_leads_out_of_the_home(se
     assert files.count("seat-0001") == 0
     assert (settings.folder / "elsewhere" / "secret").exists(), "a link is removed, not what it leads to"
     assert (settings.folder / "code.key").exists()
+
+
+async def test_seats_start_also_where_service_and_command_make_their_accounts_at_the_same_time(keeper: Keeper) -> None:
+    asked: list[str] = []
+
+    def hub(request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/api/")
+        asked.append(f"{request.method} {path}")
+        if request.method == "GET":
+            return httpx.Response(200, json={"items": [], "_pagination": {"next": None}})
+        # As JupyterHub answers who comes second.
+        return (
+            httpx.Response(409, json={"message": "All 2 users already exist"})
+            if path == "users"
+            else httpx.Response(201)
+        )
+
+    await keeper.store.import_seats(["seat-0001", "seat-0002"])
+    async with HubApi("http://hub/api", "token", transport=httpx.MockTransport(hub)) as keeper.api:
+        await keeper.run(warm=2)
+    assert asked == ["GET users", "POST users", "POST users/seat-0001/server", "POST users/seat-0002/server"]
 
 
 def test_a_clock_that_jumps_ahead_purges_nothing(settings: Settings) -> None:
