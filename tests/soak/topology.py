@@ -193,7 +193,7 @@ async def running(state: Path, people: int) -> AsyncIterator[Soak]:
     world = Soak(
         Plan(state.resolve(), free_port()),
         node.prepare(CACHE / "node"),
-        Postgresql(""),
+        Postgresql(""),  # none runs: SQLite on both sides
         {},
         people=people,
         stock=(ports[0], ports[1], ports[2]),
