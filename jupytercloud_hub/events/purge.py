@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 
-from ..culling.store import PERSONAL
+from ..culling.personal import PERSONAL
 from ..culling.tables import State
 from ..settings import Settings
 from ..spawners.base import slug

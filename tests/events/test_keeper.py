@@ -27,6 +27,7 @@ from jupytercloud_hub.spawners.base import slug
 from jupytercloud_hub.spawners.local_sweep import VARIABLE
 from jupytercloud_hub.storage import Database
 from jupytercloud_hub.web.context import ServiceContext
+from tests.culling.fakes import opened
 
 from .conftest import INSIDE, OPENS, make_event
 
@@ -48,9 +49,9 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def keeper(settings: Settings) -> AsyncIterator[Keeper]:
-    own, culling = (Database(settings.database_url("events"), part) for part in ("events", "culling"))
+    own = Database(settings.database_url("events"), "events")
     await own.upgrade()
-    await culling.upgrade()
+    culling = await opened(settings.database_url("culling"))
     assert settings.event
     api: Any = None
     files = SeatFiles(settings)
