@@ -5,8 +5,8 @@ Not collected by itself: it needs a zero-to-jupyterhub chart, which no registry 
     pip install helm-python-sdk pycurl configurable-http-proxy
     Z2JH_CHART=jupyterhub-4.4.0.tgz python -m pytest -s -m engines tests/deploy/chart_on_the_cluster.py
 
-Changed for this cluster: images (no registry, no puller), addresses (no cluster DNS), sizes, what a provider and a
-vault would give, policy/v1, which Kubernetes has since 1.21, and dual stack, which it has since 1.23.
+Changed for this cluster: images (no registry, no puller), addresses (no cluster DNS), what a provider and a vault
+would give, policy/v1, which Kubernetes has since 1.21, and dual stack, which it has since 1.23.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 
 TOKEN = "t" * 64
 SECRETS = ("client-secret", "quotas-token", "culler-token", "agent-token", "hub-client-token", "heartbeat-key")
-SMALL = {"requests": {"cpu": "10m", "memory": "64Mi"}}
 
 
 def values_here(database: str) -> dict[str, Any]:
@@ -43,9 +42,8 @@ def values_here(database: str) -> dict[str, Any]:
     hub = values["hub"]
     hub["image"] = {"name": HUB.partition(":")[0], "tag": HUB.partition(":")[2], "pullPolicy": "IfNotPresent"}
     hub["db"] = {"type": "postgres", "url": database}
-    hub["resources"] = values["proxy"]["chp"]["resources"] = SMALL
     for container in hub["extraContainers"]:
-        container.update(image=HUB, resources=SMALL)
+        container["image"] = HUB
     hub["services"]["tester"] = {"apiToken": TOKEN, "display": False}
     scopes = ["admin:users", "admin:servers", "access:services", "read:metrics"]
     hub["loadRoles"]["tester"] = {"scopes": scopes, "services": ["tester"]}
