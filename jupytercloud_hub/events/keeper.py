@@ -172,8 +172,15 @@ class Keeper:
         chosen = cold[: max(0, min(wanted - len(warm), room))]
         missing = [seat for seat in chosen if seat not in servers]
         if missing:
-            await self.api.post("users", {"usernames": missing})
+            await self._make_accounts(missing)
         await asyncio.gather(*(self._start_one(seat, now) for seat in chosen))
+
+    async def _make_accounts(self, names: list[str]) -> None:
+        try:
+            await self.api.post("users", {"usernames": names})
+        except HubApiError as error:
+            if error.status != 409:  # ``event warm`` and the service came at the same time
+                raise
 
     async def _start_one(self, seat: str, now: datetime) -> None:
         body = {"profile": self.event.profile, "options": {}}
