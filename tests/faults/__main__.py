@@ -17,7 +17,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from .batches import batches
+from .batches import LONG_FORM_ONLY, batches
 from .kinds import KINDS, Fault
 from .rounds import Result, Rounds
 from .topology import World, running
@@ -43,9 +43,9 @@ def tell(result: Result) -> None:
     print(line, *result.wrong, sep="\n      ! ", flush=True)
 
 
-def rounds_of(seed: int, only: str, together: bool) -> list[list[Fault]]:
+def rounds_of(seed: int, only: str, together: bool, short: bool) -> list[list[Fault]]:
     """Return what strikes with a seed: each kind by itself, or one of each place at once."""
-    kinds = [kind for name, kind in KINDS.items() if only in name]
+    kinds = [kind for name, kind in KINDS.items() if only in name and not (short and name in LONG_FORM_ONLY)]
     return batches(seed, kinds) if together else [[kind] for kind in kinds]
 
 
@@ -79,6 +79,7 @@ async def soak(
     kept: Path | None,
     together: bool = False,
     again: bool = False,
+    short: bool = False,
 ) -> list[Result]:
     """Run every kind with every seed; what stands in ``kept`` already is not run again.
 
@@ -91,7 +92,7 @@ async def soak(
         async with running(Path(folder) / "state") as world:
             rounds = Rounds(world)
             for seed in range(first, first + seeds):
-                for kinds in rounds_of(seed, only, together):
+                for kinds in rounds_of(seed, only, together, short):
                     names = tuple(kind.name for kind in kinds)
                     if time.monotonic() > deadline:
                         print("the time is over", file=sys.stderr)
@@ -122,11 +123,21 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=24 * 60, help="begin no round after so many")
     parser.add_argument("--keep", type=Path, help="file of results, one line each; a second run goes on where it ended")
     parser.add_argument("--together", action="store_true", help="strike at the portal, a site and a line at once")
+    parser.add_argument("--short", action="store_true", help="leave out kinds that take long or are near to another")
     parser.add_argument("--again", action="store_true", help="let a round that failed run a second time, which counts")
     chosen = parser.parse_args()
     began = time.monotonic()
     results = asyncio.run(
-        soak(chosen.seeds, chosen.first, chosen.only, chosen.minutes, chosen.keep, chosen.together, chosen.again)
+        soak(
+            chosen.seeds,
+            chosen.first,
+            chosen.only,
+            chosen.minutes,
+            chosen.keep,
+            chosen.together,
+            chosen.again,
+            chosen.short,
+        )
     )
     struck = len({name for result in results for name in result.faults} & set(KINDS))
     took = f"{(time.monotonic() - began) / 60:.1f} min"
