@@ -124,7 +124,7 @@ sbom: $(READY)
 
 screenshots: $(READY)
 	@$(BIN)/python -m tests.support.setup
-	@JUPYTERCLOUD_SCREENSHOTS=docs/images $(BIN)/python -m pytest -m browser tests/browser
+	@JUPYTERCLOUD_SCREENSHOTS=docs/images $(BIN)/python -m pytest -m browser tests/browser tests/culling/test_in_jupyterlab.py
 
 docs: $(READY)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html

@@ -12,18 +12,18 @@ from ..contracts.stops import STOPS_PATH
 from ..hubapi.client import HubApi, HubApiError
 from ..settings.culling import CullingSettings
 from ..storage.plain import PlainDatabase
-from ..web.mail import Mailer
 from ..web.service import Service
 from . import pages
 from .asked import Asked
-from .letters import Letters
 from .metrics import Metrics
 from .passes import Busy, Culler
 from .store import Store
-from .webhook import Webhook
 
 if TYPE_CHECKING:
     from ..settings import Settings
+    from ..web.mail import Mailer
+    from .letters import Letters
+    from .webhook import Webhook
 
 log = logging.getLogger("jupytercloud.culling")
 
@@ -142,6 +142,8 @@ def open_letters(settings: Settings, mailer: Mailer | None, api: HubApi) -> Lett
     """Return what writes to people, where the operator switched that on."""
     if mailer is None or not mailer.to_people:
         return None
+    from .letters import Letters
+
     return Letters(mailer, api, settings.site, f"{settings.site.url}services/{CullerService.name}/")
 
 
@@ -150,5 +152,7 @@ def open_webhook(settings: Settings) -> Webhook | None:
     webhook = settings.culling.webhook if settings.culling else None
     if webhook is None:
         return None
+    from .webhook import Webhook  # as letters: only where it was asked for
+
     token = webhook.token.read(settings.folder) if webhook.token else None
     return Webhook(webhook.url, token, settings.site.name, f"{settings.site.url}services/{CullerService.name}/")

@@ -33,6 +33,7 @@ from tests.support.ports import free_ports
 
 TOKEN = "bench-" + "b" * 26
 CULLERS = ("ours", "theirs")
+PATIENCE_S = 600  # a hub on a machine that does something else
 LATER = timedelta(minutes=50)  # the hub refuses activity more than an hour ahead
 
 
@@ -102,7 +103,7 @@ class BenchHub:
         }
         self._servers = ThreadingHTTPServer(("127.0.0.1", servers), _Answer)
         threading.Thread(target=self._servers.serve_forever, daemon=True).start()
-        self.client = httpx.AsyncClient(timeout=60, headers={"Authorization": f"Bearer {TOKEN}"})
+        self.client = httpx.AsyncClient(timeout=PATIENCE_S, headers={"Authorization": f"Bearer {TOKEN}"})
         self.names = [f"user-{number:05}" for number in range(sizes.users)]
         self.busy = self.names[: sizes.running - sizes.idle]
         first = len(self.busy)
@@ -140,7 +141,7 @@ class BenchHub:
             except httpx.TransportError:
                 return False
 
-        await until(up, 60)
+        await until(up, PATIENCE_S)
         for first in range(0, len(self.names), 500):
             body = {"usernames": self.names[first : first + 500]}
             (await self.client.post(f"{self.api}/users", json=body)).raise_for_status()
@@ -175,7 +176,7 @@ class BenchHub:
         async def ready() -> bool:
             return len(set(users) - await self.running()) == 0
 
-        await until(ready, 120)
+        await until(ready, PATIENCE_S)
 
     async def running(self) -> set[str]:
         """Return the owners of ready servers."""
@@ -286,7 +287,7 @@ async def _when_listed(hub: BenchHub, began: float) -> None:
     async def first_stop() -> bool:
         return any(event["what"] == "stop" for event in hub.events(began))
 
-    await until(first_stop, 60)
+    await until(first_stop, PATIENCE_S)
 
 
 async def quiet(hub: BenchHub, result: Result) -> None:
@@ -339,7 +340,7 @@ async def service(hub: BenchHub, culler: str) -> dict[str, float]:
         return len(found) >= 2 * pages
 
     try:
-        await until(two_passes, 120)
+        await until(two_passes, PATIENCE_S)
         lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
         return {"peak_mib": next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))}
     finally:
@@ -388,11 +389,10 @@ LIMITS = {
     "wall": 0.13,
     "wall of a small run": 0.25,
     "cpu with nothing to cull": 1.2,
-    "growth by a pass": 1.5,
     "memory of a pass": 1.5,
     "memory of a small run's pass": 1.7,
-    "memory of the service": 2.7,
-    "memory of a small run's service": 3.3,
+    "memory of the service": 2.4,
+    "memory of a small run's service": 2.8,
 }
 """Ours to theirs, at most. Memory is the peak of a whole process: one that runs a pass, and the service with pages,
 logins and API, which theirs has not. docs/howto/idle-servers.md has the figures piece by piece."""
@@ -414,7 +414,6 @@ def broken(result: Result) -> list[str]:
         "list requests": ours["list_requests"] <= 6,
         "wall": ratio(result.cull, "wall_s") <= LIMITS["wall" if full else "wall of a small run"],
         "cpu with nothing to cull": not full or ratio(result.quiet, "cpu_s") <= LIMITS["cpu with nothing to cull"],
-        "growth by a pass": not full or ratio(result.cull, "grown_mib") <= LIMITS["growth by a pass"],
         "memory of a pass": ratio(result.cull, "peak_mib") <= LIMITS[f"memory of a {small}pass"],
         "memory of the service": ratio(result.service, "peak_mib")
         <= LIMITS["memory of the service" if full else "memory of a small run's service"],

@@ -9,14 +9,11 @@ from .names import EVENTS
 from .registry import Services
 
 SCOPES = (
-    "list:users",  # which seats have a server, and whether it answers
-    "read:servers",
-    "admin:users",  # accounts of seats are made, and deleted by the purge
-    "servers",  # seats are started before visitors come, and stopped at the end
+    "admin:users",  # accounts of seats are listed, made, and deleted by the purge
+    "servers",  # seats are started before visitors come, looked at, and stopped at the end
     "access:servers",  # what visitors made is read from their servers, where homes are volumes
-    "read:users:groups",  # who asks for the board: organizers and helpers
 )
-"""The least that works."""
+"""The least that works; a test takes each away and sees what breaks."""
 SPAWNERS = {
     "local": "jupytercloud_hub.events.seats.EventLocalSpawner",
     "swarm": "jupytercloud_hub.events.seats_swarm.EventSwarmSpawner",
