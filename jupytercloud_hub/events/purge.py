@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 
-from ..culling.store import PERSONAL
+from ..culling.personal import PERSONAL
 from ..culling.tables import State
 from ..settings import Settings
 from ..spawners.base import slug
@@ -68,6 +68,7 @@ class Purge:
         if attestation(self.settings).exists() and await self.traces():
             await self.store.forget_journal()  # a backup was restored: everything is done again
             _set_aside(attestation(self.settings))
+        await self._close()
         accounts = await self._accounts()
         journal = await self.store.journal()
         done = {task for task, (_, finished) in journal.items() if finished}
@@ -79,6 +80,12 @@ class Purge:
             await self.store.done(task, self.now())
         self.progress(len(left), len(left))
         return await self._attest()
+
+    async def _close(self) -> None:
+        """End the event for good: the service starts no seat anew behind the purge."""
+        closed = (await self.store.orders()).closed
+        if closed is None or closed > self.now():
+            await self.store.set_state("closed", self.now().isoformat())
 
     async def traces(self) -> dict[str, int]:
         """Search hub, files and tables, and return what is found: place → number; empty for nothing."""

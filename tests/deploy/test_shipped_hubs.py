@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -72,8 +73,28 @@ def test_cookies_of_the_host_alone_are_refused_where_browsers_would_not_take_the
         load(file)
 
 
-def test_one_machines_hub_starts_as_it_is_shipped_and_its_services_answer(tmp_path: Path, copied) -> None:
-    folder = copied("single-machine")
+def goes_to_the_provider(page: httpx.Response) -> bool:
+    return (page.status_code, page.headers.get("location")) == (302, "/hub/oauth_login")
+
+
+def asks_for_a_code(page: httpx.Response) -> bool:
+    return page.status_code == 200 and 'name="code"' in page.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "services", "lets_in"),
+    [
+        ("single-machine", ("culler", "quotas"), goes_to_the_provider),
+        ("event", ("culler", "events"), asks_for_a_code),
+    ],
+    ids=("single-machine", "event"),
+)
+def test_hub_starts_as_it_is_shipped_and_its_services_answer(
+    copied, kind: str, services: tuple[str, ...], lets_in: Callable[[httpx.Response], bool]
+) -> None:
+    folder = copied(kind)
+    if kind == "event":
+        (folder / "codes.hashed").write_text("")  # `jupytercloud event create` writes it
     shipped = (folder / "jupyterhub_config.py").read_text()
     hub = HubProcess(folder, (folder / "jupytercloud.yaml").read_text(), path="/")
     addresses = ADDRESSES.format(
@@ -82,10 +103,9 @@ def test_one_machines_hub_starts_as_it_is_shipped_and_its_services_answer(tmp_pa
     (folder / "jupyterhub_config.py").write_text(f"{shipped}\n{addresses}")
     try:
         hub.start()
-        hub.wait()
-        page = httpx.get(f"{hub.url}hub/login", follow_redirects=False, timeout=30)
-        assert (page.status_code, page.headers["location"]) == (302, "/hub/oauth_login"), "people go to the provider"
-        for service in ("culler", "quotas"):
+        hub.wait(240)
+        assert lets_in(httpx.get(f"{hub.url}hub/login", follow_redirects=False, timeout=30))
+        for service in services:
             assert httpx.get(f"{hub.url}services/{service}/health", timeout=30).status_code == 200
     finally:
         hub.end()

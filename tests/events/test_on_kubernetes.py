@@ -15,6 +15,7 @@ from jupytercloud_hub.spawners.base import slug
 from tests.support.engines_kubernetes import Kubernetes
 from tests.support.event_hub import EventHub
 from tests.support.ports import free_port
+from tests.support.story import steps_before
 
 from . import on_engine
 from .on_engine import Engine
@@ -69,6 +70,11 @@ def engine(kubernetes: Kubernetes, namespace: str) -> Engine:
         return kubernetes.exec(namespace, pod["metadata"]["name"], "sh", "-c", command)
 
     return Engine(lambda: names("persistentvolumeclaims"), lambda: names("pods"), inside)
+
+
+@pytest.fixture(autouse=True)
+def story(request: pytest.FixtureRequest) -> None:
+    steps_before(request)
 
 
 def test_a_code_opens_a_warm_seat(hub: EventHub, engine: Engine) -> None:

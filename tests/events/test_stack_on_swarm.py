@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.engines_swarm import Swarm
 from tests.support.event_stack import SEATS, EventStack, event_on_swarm
+from tests.support.story import steps_before
 from tests.support.swarm_stack import until
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1500)]
@@ -19,6 +20,11 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(1500)]
 def stack(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventStack]:
     with event_on_swarm(swarm, tmp_path_factory.mktemp("event-stack")) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def story(request: pytest.FixtureRequest) -> None:
+    steps_before(request)
 
 
 def status(stack: EventStack) -> dict[str, object]:

@@ -17,7 +17,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from .batches import batches
+from .batches import LONG_FORM_ONLY, batches
 from .kinds import KINDS, Fault
 from .rounds import Result, Rounds
 from .topology import World, running
@@ -43,9 +43,9 @@ def tell(result: Result) -> None:
     print(line, *result.wrong, sep="\n      ! ", flush=True)
 
 
-def rounds_of(seed: int, only: str, together: bool) -> list[list[Fault]]:
+def rounds_of(seed: int, only: str, together: bool, short: bool) -> list[list[Fault]]:
     """Return what strikes with a seed: each kind by itself, or one of each place at once."""
-    kinds = [kind for name, kind in KINDS.items() if only in name]
+    kinds = [kind for name, kind in KINDS.items() if only in name and not (short and name in LONG_FORM_ONLY)]
     return batches(seed, kinds) if together else [[kind] for kind in kinds]
 
 
@@ -71,27 +71,20 @@ async def unwell(world: World) -> list[str]:
     return wrong
 
 
-async def soak(
-    seeds: int,
-    first: int,
-    only: str,
-    minutes: float,
-    kept: Path | None,
-    together: bool = False,
-    again: bool = False,
-) -> list[Result]:
-    """Run every kind with every seed; what stands in ``kept`` already is not run again.
+async def soak(chosen: argparse.Namespace) -> list[Result]:
+    """Run every kind with every seed, as the command line says; what is kept already is not run again.
 
-    ``again``: a round in which something did not hold runs a second time, and the second time counts.
+    With ``again`` a round in which something did not hold runs a second time, and the second time counts.
     """
-    deadline = time.monotonic() + minutes * 60
+    kept: Path | None = chosen.keep
+    deadline = time.monotonic() + chosen.minutes * 60
     before = [Result(**json.loads(line)) for line in kept.read_text().splitlines()] if kept and kept.exists() else []
     done = {(tuple(result.faults), result.seed) for result in before}
     with tempfile.TemporaryDirectory(prefix="jcf-") as folder:
         async with running(Path(folder) / "state") as world:
             rounds = Rounds(world)
-            for seed in range(first, first + seeds):
-                for kinds in rounds_of(seed, only, together):
+            for seed in range(chosen.first, chosen.first + chosen.seeds):
+                for kinds in rounds_of(seed, chosen.only, chosen.together, chosen.short):
                     names = tuple(kind.name for kind in kinds)
                     if time.monotonic() > deadline:
                         print("the time is over", file=sys.stderr)
@@ -100,7 +93,7 @@ async def soak(
                         continue
                     result = await rounds.run(kinds, seed)
                     tell(result)
-                    if result.wrong and again:
+                    if result.wrong and chosen.again:
                         print("*** FAILED ONCE: the same once more", flush=True)
                         rounds.results.remove(result)
                         tell(result := await rounds.run(kinds, seed))
@@ -108,7 +101,7 @@ async def soak(
                         with kept.open("a") as file:
                             file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
             if wrong := await unwell(world):
-                rounds.results.append(Result(("jupytercloud check afterwards",), first, wrong, 0, 0, 0, 0, 0))
+                rounds.results.append(Result(("jupytercloud check afterwards",), chosen.first, wrong, 0, 0, 0, 0, 0))
                 print(*wrong, sep="\n      ! ")
             return before + rounds.results
 
@@ -122,12 +115,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=24 * 60, help="begin no round after so many")
     parser.add_argument("--keep", type=Path, help="file of results, one line each; a second run goes on where it ended")
     parser.add_argument("--together", action="store_true", help="strike at the portal, a site and a line at once")
+    parser.add_argument("--short", action="store_true", help="leave out kinds that take long or are near to another")
     parser.add_argument("--again", action="store_true", help="let a round that failed run a second time, which counts")
     chosen = parser.parse_args()
     began = time.monotonic()
-    results = asyncio.run(
-        soak(chosen.seeds, chosen.first, chosen.only, chosen.minutes, chosen.keep, chosen.together, chosen.again)
-    )
+    results = asyncio.run(soak(chosen))
     struck = len({name for result in results for name in result.faults} & set(KINDS))
     took = f"{(time.monotonic() - began) / 60:.1f} min"
     print(f"\n{len(results)} rounds, {struck} of {len(KINDS)} kinds, {took}, Python {platform.python_version()}\n")

@@ -44,7 +44,7 @@ def fault(name: str, *engines: str, ends: bool = False, nobody_answers: bool = F
 @fault("the hub killed while servers start", nobody_answers=True)
 async def _hub(world: EngineWorld) -> AsyncIterator[None]:
     before = set(await asyncio.to_thread(world.site.held))
-    for _ in range(40):  # a start is under way, or the people were quicker
+    for _ in range(600):  # until a start is under way
         if set(await asyncio.to_thread(world.site.held)) - before:
             break
         await asyncio.sleep(0.1)

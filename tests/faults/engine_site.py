@@ -6,6 +6,7 @@ What runs is seen past the cables, by an administrator's client of the engine.
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -95,9 +96,11 @@ async def running(engine: Swarm | Kubernetes, folder: Path) -> AsyncIterator[Eng
         url = address.set(port=to_postgresql).render_as_string(hide_password=False)
         more: dict[str, Any] = {"quotas": QUOTAS, "database": {"url": url}}
         if isinstance(engine, Swarm):
-            made: Any = swarm_hub(engine, folder, name="faults-swarm", host=f"tcp://127.0.0.1:{to_engine}", more=more)
+            made: Any = swarm_hub(
+                engine, folder, name=f"faults-swarm-{os.getpid()}", host=f"tcp://127.0.0.1:{to_engine}", more=more
+            )
         else:
-            made = kubernetes_hub(engine, folder, name="faults-kubernetes", port=to_engine, more=more)
+            made = kubernetes_hub(engine, folder, name=f"faults-kubernetes-{os.getpid()}", port=to_engine, more=more)
         site = await asyncio.to_thread(made.__enter__)  # the cables are this thread's
         try:
             yield EngineWorld(site, engine, postgresql, database.replace("+psycopg", ""), wires)

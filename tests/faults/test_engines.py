@@ -12,7 +12,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from .engine_kinds import BOTH, HOLD, KINDS, NODE, EngineFault
+from tests.support.engines_kubernetes import Kubernetes
+from tests.support.engines_swarm import Swarm
+
+from .engine_kinds import HOLD, KINDS, EngineFault
 from .engine_site import HEARTBEAT, EngineWorld, running
 from .people import judge
 
@@ -29,9 +32,15 @@ SLACK = 30.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EngineWorld]:
-    async with running(request.getfixturevalue(request.param), tmp_path_factory.mktemp("faults")) as made:
-        yield made
+async def on_swarm(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watch]:
+    async with running(swarm, tmp_path_factory.mktemp("faults")) as world:
+        yield Watch(world)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def on_kubernetes(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watch]:
+    async with running(kubernetes, tmp_path_factory.mktemp("faults")) as world:
+        yield Watch(world)
 
 
 @dataclass
@@ -44,6 +53,35 @@ class Watch:
     served: set[str] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
     refused: int = 0
+
+    async def round(self, kind: EngineFault) -> list[str]:
+        """Let a fault strike while people work; return what did not hold."""
+        site = self.world.site
+        self.wrong.clear()
+        watching = asyncio.create_task(self.look())
+        word = f"w{len(self.world.words['anna'])}"
+        try:
+            await asyncio.gather(*(self.person(name, profile, word) for name, profile in RESIDENTS.items()))
+            lived = await asyncio.to_thread(site.held)
+            assert self.wrong == [], "all is well before"
+            await asyncio.to_thread(site.stop, *(site.servers().keys() & NEWCOMERS.keys()))
+            self.refused = 0
+            began = time.monotonic()
+            everybody = (NEWCOMERS | RESIDENTS).items()
+            people = [asyncio.create_task(self.person(name, profile, f"{word}+")) for name, profile in everybody]
+            async with kind.strike(self.world):
+                await asyncio.sleep(HOLD)
+            outage = time.monotonic() - began
+            await asyncio.gather(*people)
+            wrong = [*self.wrong, *await self.check(outage)]
+        finally:
+            watching.cancel()
+        now = await asyncio.to_thread(site.held)
+        stays = [name for name in RESIDENTS if not (kind.ends and RESIDENTS[name] == "second")]
+        wrong += [f"{name}'s server was lost" for name in stays if now.get(name) != lived[name]]
+        if self.refused and not kind.nobody_answers:
+            wrong.append(f"{self.refused} connections that nobody took")
+        return wrong
 
     async def look(self) -> None:
         """Look at the engine each half second, until cancelled."""
@@ -153,47 +191,20 @@ class Watch:
         return wrong
 
 
-@pytest.mark.parametrize(
-    ("world", "kind"),
-    [
-        pytest.param(engine, kind, id=f"{engine}: {kind.name}")
-        for engine in BOTH
-        for kind in KINDS.values()
-        if engine in kind.engines
-    ],
-    indirect=["world"],
-)
-async def test_people_are_served_and_nothing_is_lost_or_counted_wrong_after(
-    world: EngineWorld, kind: EngineFault, request: pytest.FixtureRequest
+def kinds_of(engine: str) -> pytest.MarkDecorator:
+    kinds = [kind for kind in KINDS.values() if engine in kind.engines]
+    return pytest.mark.parametrize("kind", kinds, ids=[kind.name for kind in kinds])
+
+
+@kinds_of("swarm")
+async def test_on_swarm_people_are_served_and_nothing_is_lost_or_counted_wrong_after(
+    on_swarm: Watch, kind: EngineFault
 ) -> None:
-    watch = request.config.stash.setdefault(_watch, {}).setdefault(world.group, Watch(world))
-    watch.wrong.clear()
-    watching = asyncio.create_task(watch.look())
-    word = f"w{len(watch.world.words['anna'])}"
-    try:
-        await asyncio.gather(*(watch.person(name, profile, word) for name, profile in RESIDENTS.items()))
-        lived = await asyncio.to_thread(world.site.held)
-        assert watch.wrong == [], "all is well before"
-        await asyncio.to_thread(world.site.stop, *(world.site.servers().keys() & NEWCOMERS.keys()))
-        watch.refused = 0
-        began = time.monotonic()
-        people = [
-            asyncio.create_task(watch.person(name, profile, f"{word}+"))
-            for name, profile in (NEWCOMERS | RESIDENTS).items()
-        ]
-        async with kind.strike(world):
-            await asyncio.sleep(HOLD)
-        outage = time.monotonic() - began
-        await asyncio.gather(*people)
-        wrong = [*watch.wrong, *await watch.check(outage)]
-    finally:
-        watching.cancel()
-    now = await asyncio.to_thread(world.site.held)
-    stays = [name for name in RESIDENTS if not (kind.ends and RESIDENTS[name] == "second")]
-    wrong += [f"{name}'s server was lost" for name in stays if now.get(name) != lived[name]]
-    if watch.refused and not kind.nobody_answers:
-        wrong.append(f"{watch.refused} connections that nobody took")
-    assert wrong == [], f"{NODE}: {kind.name}"
+    assert await on_swarm.round(kind) == []
 
 
-_watch = pytest.StashKey[dict[str, Watch]]()
+@kinds_of("kubernetes")
+async def test_on_kubernetes_people_are_served_and_nothing_is_lost_or_counted_wrong_after(
+    on_kubernetes: Watch, kind: EngineFault
+) -> None:
+    assert await on_kubernetes.round(kind) == []

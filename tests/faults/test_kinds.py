@@ -9,7 +9,7 @@ import pytest
 
 from jupytercloud_hub.demo.plan import SITES
 
-from .batches import PILES, batches, sites_of
+from .batches import LONG_FORM_ONLY, PILES, batches, sites_of
 from .kinds import KINDS
 from .people import BARE, judge
 
@@ -19,6 +19,11 @@ def test_there_are_at_least_25_kinds_and_each_strikes_once_for_each_seed() -> No
     for seed in (1, 2):
         assert sorted(fault.name for batch in batches(seed) for fault in batch) == sorted(KINDS)
     assert batches(1) != batches(2)
+
+
+def test_the_short_form_leaves_at_least_25_kinds() -> None:
+    assert set(KINDS) >= LONG_FORM_ONLY
+    assert len(KINDS) - len(LONG_FORM_ONLY) >= 25
 
 
 def test_faults_of_a_batch_strike_at_different_places() -> None:

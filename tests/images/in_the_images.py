@@ -1,17 +1,23 @@
-"""What the notebook images can do under the hardest rules: no network, any uid, nothing to write, no capability.
+"""What the images can do under the hardest rules: no network, any uid, nothing to write, no capability.
 
-Not collected by itself: building them from stand-in bases takes some minutes. As root:
+Not collected by itself: building them from stand-in bases takes many minutes. As root:
 
     python -m pytest -s -m engines tests/images/in_the_images.py
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -37,8 +43,43 @@ print(json.dumps([
 """
 
 
-def docker(*command: str, check: bool = True) -> str:
-    done = subprocess.run([*DOCKER, *command], capture_output=True, text=True, check=False)
+AS_THE_CHART = """
+from tornado.httpclient import AsyncHTTPClient
+AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient")
+AsyncHTTPClient()
+import kubernetes_asyncio
+c.JupyterHub.spawner_class = "profile-kubernetes"
+c.JupyterHub.authenticator_class = "renater"
+"""
+"""What the chart's own configuration of the hub imports, and what ours adds."""
+
+ALONE = """
+c.JupyterHub.authenticator_class = "dummy"
+c.JupyterHub.spawner_class = "profile-swarm"
+c.JupyterHub.cookie_secret_file = "/tmp/cookie_secret"
+c.JupyterHub.db_url = "sqlite:////tmp/jupyterhub.sqlite"
+c.ConfigurableHTTPProxy.pid_file = "/tmp/proxy.pid"
+"""
+
+CONDA = """FROM {base}
+USER 0
+RUN echo '#!/bin/sh' >/opt/conda/bin/conda \\
+ && echo 'python3 -m venv "$5" && exec "$5/bin/pip" install --quiet ipykernel' >>/opt/conda/bin/conda \\
+ && chmod 755 /opt/conda/bin/conda
+USER 1000
+"""
+"""docker-stacks' base has conda, the stand-in has not: this makes an environment of the Python that is there."""
+
+PYCOA_222 = {
+    "setup.py": "from setuptools import setup\nsetup(name='pycoa', version='2.22', packages=['coa'])\n",
+    "coa/__init__.py": "",
+    "coa/front.py": "line = '2.22'\n",
+}
+"""A source tree laid out as that of the 2.22 line: `import coa.front`."""
+
+
+def docker(*command: str, check: bool = True, stdin: str | None = None) -> str:
+    done = subprocess.run([*DOCKER, *command], input=stdin, capture_output=True, text=True, check=False)
     assert done.returncode == 0 or not check, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
 
@@ -47,7 +88,7 @@ def docker(*command: str, check: bool = True) -> str:
 def images() -> Iterator[None]:
     began = time.monotonic()
     built = subprocess.run(
-        [str(ROOT / "images" / "build.sh"), "notebook-base", "pycoa"],
+        [str(ROOT / "images" / "build.sh"), "hub", "hub-kubernetes", "notebook-base", "pycoa"],
         env={**os.environ, "STAND_IN": "1"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert built.returncode == 0, built.stderr[-3000:]
@@ -118,3 +159,58 @@ def test_pupils_notebooks_draw_with_no_network_and_say_that_the_data_are_made_up
     for figure in shown:
         assert "données fictives" in figure or json.dumps("données fictives").strip('"') in figure
     print(f"\n{notebook}: {figures} figures, {time.monotonic() - began:.0f} s with the container's start")
+
+
+def test_hub_for_kubernetes_is_the_charts_image_with_jupyterhub_6_and_this_package(images: None) -> None:
+    script = """set -e
+pwd
+jupyterhub --version
+jupytercloud --help >/dev/null
+git --version >/dev/null
+printf '%s' "$0" >/tmp/config.py
+jupyterhub --config /tmp/config.py --show-config | grep _class"""
+    said = docker("run", "--rm", *HARD, f"{REGISTRY}/hub-kubernetes:0.1.0", "sh", "-c", script, AS_THE_CHART)
+    folder, version, *classes = said.splitlines()
+    assert folder == "/srv/jupyterhub", "the chart mounts its claim there"
+    assert version.startswith("6.")
+    assert any("renater" in line for line in classes)
+    assert any("profile-kubernetes" in line for line in classes)
+
+
+def test_hub_and_its_proxy_answer_under_the_hardest_rules(images: None) -> None:
+    start = """printf '%s' "$0" >/tmp/config.py && exec jupyterhub --config /tmp/config.py"""
+    container = docker("run", "--detach", *HARD, f"{REGISTRY}/hub:0.1.0", "sh", "-c", start, ALONE).strip()
+    ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/hub/health', timeout=5).status)"
+    began = time.monotonic()
+    try:
+        while docker("exec", container, "python3", "-c", ask, check=False).strip() != "200":
+            assert time.monotonic() - began < 300, docker("logs", container)
+            time.sleep(0.5)
+        print(f"\nhub: /hub/health answers {time.monotonic() - began:.1f} s after `docker run`")
+        assert docker("exec", container, "id", "-u").strip() == "1234567"
+    finally:
+        docker("rm", "--force", container)
+
+
+def test_line_of_222_is_a_kernel_of_its_own(images: None, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "pycoa-2.22.tar.gz", "w:gz") as tar:
+        for name, text in PYCOA_222.items():
+            entry = tarfile.TarInfo(f"pycoa-2.22/{name}")
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        line = f"http://127.0.0.1:{server.server_port}/pycoa-2.22.tar.gz"
+        docker("build", "-t", "test/conda", "-", stdin=CONDA.format(base=f"{REGISTRY}/notebook-base:0.1.0"))
+        given = ("--build-arg", "BASE=test/conda", "--build-arg", f"PYCOA_LINE={line}")
+        docker("build", "--network", "host", "-t", "test/pycoa-222", *given, "--file", "images/pycoa/Dockerfile", ".")
+        server.shutdown()
+    code = (
+        "from jupyter_client.manager import start_new_kernel\n"
+        "manager, client = start_new_kernel(kernel_name='pycoa-line', startup_timeout=120)\n"
+        "client.execute_interactive('import coa.front, sys; print(coa.front.line, sys.prefix)', timeout=120)\n"
+        "manager.shutdown_kernel(now=True)\n"
+    )
+    said = docker("run", "--rm", *HARD, "test/pycoa-222", "start.sh", "python3", "-c", code)
+    assert said.split() == ["2.22", "/opt/pycoa-line"]

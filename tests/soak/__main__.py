@@ -13,6 +13,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -48,6 +49,8 @@ def main() -> int:
         how = None if options.quick or options.no_ceilings else _given(Climb(), options, "climb_")
         try:
             told = asyncio.run(measure(state, sizes, how, options))
+        except asyncio.CancelledError:
+            return 143
         finally:
             shutil.rmtree(state, ignore_errors=True)
     tables = report.table(told)
@@ -69,6 +72,9 @@ def _given(default: Any, options: argparse.Namespace, prefix: str) -> Any:
 async def measure(state: Path, sizes: Sizes, how: Climb | None, options: argparse.Namespace) -> dict[str, Any]:
     """Run both sides; what the day measured is kept before the ceilings are tried."""
     began = time.monotonic()
+    task = asyncio.current_task()
+    assert task
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # and nothing of it is left
 
     def tell(words: str) -> None:
         at = f"{time.monotonic() - began:6.1f} s, load {os.getloadavg()[0]:.1f}"

@@ -16,11 +16,6 @@ import psutil
 
 PROFILED = ("portal hub", "portal federation", "grenoble hub", "grenoble quotas", "stock hub")
 RATE = 100
-_WAITING = re.compile(
-    r"(?:\S+\.)?(?:select|poll|wait|_worker|_safe_shutdown_loop|get) "
-    r"\(.*/(?:selectors|threading|thread|queue|pycares/\w+)\.py"
-)
-"""Where a thread stands that has nothing to do."""
 _ENTRY = ("jupytercloud_hub/__main__.py", "jupytercloud_hub/cli/")
 """Below everything that a service does: says nothing."""
 _OURS = re.compile(r"([^\s;]+) \((?:[^()]*/)?(jupytercloud_hub/[^:)]+)")
@@ -28,13 +23,16 @@ _OURS = re.compile(r"([^\s;]+) \((?:[^()]*/)?(jupytercloud_hub/[^:)]+)")
 
 @asynccontextmanager
 async def recording(processes: dict[str, psutil.Process], folder: Path) -> AsyncIterator[None]:
-    """Record while the context lasts; one file of stacks (flamegraph's format) for each process."""
+    """Record while the context lasts; one file of stacks (flamegraph's format) for each process.
+
+    Only threads that hold Python's lock: the others wait, for instance for a database's next question.
+    """
     program = shutil.which("py-spy") or str(Path(sys.executable).with_name("py-spy"))
     folder.mkdir(parents=True, exist_ok=True)
     recorders = [
         await asyncio.create_subprocess_exec(
             *(program, "record", "--pid", str(processes[name].pid), "--rate", str(RATE), "--format", "raw"),
-            *("--full-filenames", "--output", str(folder / f"{name.replace(' ', '-')}.txt")),
+            *("--gil", "--full-filenames", "--output", str(folder / f"{name.replace(' ', '-')}.txt")),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
@@ -58,8 +56,6 @@ def ours(stacks: Iterable[str], most: int = 25) -> tuple[float, list[tuple[float
     total, with_ours, functions = 0, 0, Counter[str]()
     for line in stacks:
         stack, _, count = line.rstrip().rpartition(" ")
-        if _WAITING.match(stack.rpartition(";")[2]):
-            continue
         total += int(count)
         found = {f"{name} ({file})" for name, file in _OURS.findall(stack) if not file.startswith(_ENTRY)}
         with_ours += int(count) if found else 0

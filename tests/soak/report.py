@@ -150,7 +150,8 @@ def head(told: Figures) -> str:
     if told["met"]:
         lines.append(f"met on the way: {told['met']}")
     if told["log_errors"]:
-        lines.append(f"lines of errors in logs: {told['log_errors']}")
+        counts = ", ".join(f"{log} {one['lines']}" for log, one in told["log_errors"].items())
+        lines.append(f"lines of errors in logs: {counts}")
     lines += [f"{side}, {step}: {why[:200]!r}" for side, step, why in told["failures"][:5]]
     return "\n".join(lines)
 

@@ -170,14 +170,17 @@ class Soak(World):
                     found[f"{name} culler"] = child
         return found
 
-    def troubles(self) -> dict[str, int]:
-        """Return how many lines of each log tell of an error."""
+    def troubles(self) -> dict[str, dict[str, Any]]:
+        """Return, by log, how many lines tell of an error, and the first few."""
         told = {}
         for log in sorted((self.plan.state / "logs").glob("*.log")):
-            lines = len(re.findall(r"^\[[EC] |Traceback", log.read_text(errors="replace"), re.MULTILINE))
+            lines = _ERROR.findall(log.read_text(errors="replace"))
             if lines:
-                told[log.stem] = lines
+                told[log.stem] = {"lines": len(lines), "first": [line[:300] for line in lines[:5]]}
         return told
+
+
+_ERROR = re.compile(r"^\[[EC] .*|^.*Traceback.*", re.MULTILINE)
 
 
 @asynccontextmanager
@@ -190,7 +193,7 @@ async def running(state: Path, people: int) -> AsyncIterator[Soak]:
     world = Soak(
         Plan(state.resolve(), free_port()),
         node.prepare(CACHE / "node"),
-        Postgresql(""),
+        Postgresql(""),  # none runs: SQLite on both sides
         {},
         people=people,
         stock=(ports[0], ports[1], ports[2]),

@@ -18,7 +18,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from jupytercloud_hub.storage import Database
 from jupytercloud_hub.storage.base import UtcDateTime
-from jupytercloud_hub.storage.database import PARTS, VERSION_TABLE, UpgradeError, is_current, state, upgrade
+from jupytercloud_hub.storage.database import VERSION_TABLE, is_current, state, upgrade
+from jupytercloud_hub.storage.parts import PARTS, UpgradeError
 from tests.support import ROOT
 
 WITH_TABLES = [part for part in PARTS if (ROOT / "jupytercloud_hub/storage/migrations/versions" / part).is_dir()]
@@ -109,7 +110,8 @@ def test_every_table_of_a_part_begins_with_its_name(url):
 
 UPGRADE = """
 import sys
-from jupytercloud_hub.storage.database import PARTS, upgrade
+from jupytercloud_hub.storage.database import upgrade
+from jupytercloud_hub.storage.parts import PARTS
 for part in sys.argv[2:]:
     upgrade(sys.argv[1], part)
 """

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import MetaData, create_engine, make_url, text
 
 from jupytercloud_hub.quotas.ledger import SUMS
-from jupytercloud_hub.storage.database import PARTS, VERSION_TABLE, state, upgrade
+from jupytercloud_hub.storage.database import VERSION_TABLE, state, upgrade
+from jupytercloud_hub.storage.parts import PARTS
 
 RELEASED = sorted(path for path in (Path(__file__).parent / "upgrade").iterdir() if (path / "sqlite.sql").exists())
 GIVEN_UP: dict[str, set[str]] = {}

@@ -271,7 +271,7 @@ class StackOnSwarm:
         """Let this manager keep what must not be lost, and have the stack's address, which goes from node to node."""
         self.node = node
         self.swarm.client = self.swarm.client_of(node)
-        self.swarm.on_node(node, "ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
+        self.swarm.on_node(node, "ip", "addr", "replace", f"{self.address}/24", "dev", "eth0")
         self.swarm.on_node(node, "ln", "-sfn", "/engine/docker.sock", "/run/docker.sock")
         subprocess.run(["ip", "neigh", "flush", "to", self.address], check=True)  # as a failover tells all neighbours
         until(lambda: "Leader" in self._try("docker node ls"), 120)

@@ -2,6 +2,10 @@
 
 Homes are on storage that all machines have; the rest of what is kept stands on the machine with the label.
 What is measured is printed (``pytest -s``): `docs/howto/lose.md` has the table.
+
+Not collected by itself: it has not been run to its end yet. As root:
+
+    python -m pytest -s -m engines tests/deploy/loss_of_machines.py
 """
 
 from __future__ import annotations
