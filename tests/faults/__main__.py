@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import platform
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 from .batches import LONG_FORM_ONLY, batches
 from .kinds import KINDS, Fault
 from .rounds import Result, Rounds
-from .topology import World, running
+from .topology import running
 
 
 def table(results: list[Result]) -> str:
@@ -47,28 +46,6 @@ def rounds_of(seed: int, only: str, together: bool, short: bool) -> list[list[Fa
     """Return what strikes with a seed: each kind by itself, or one of each place at once."""
     kinds = [kind for name, kind in KINDS.items() if only in name and not (short and name in LONG_FORM_ONLY)]
     return batches(seed, kinds) if together else [[kind] for kind in kinds]
-
-
-async def unwell(world: World) -> list[str]:
-    """Return what ``jupytercloud check`` finds at hubs that are to be well."""
-    wrong = []
-    for hub in world.plan.hubs:
-        command = [
-            sys.executable,
-            "-m",
-            "jupytercloud_hub",
-            "check",
-            "--json",
-            "--config",
-            str(world.settings(hub.name)),
-        ]
-        process = await asyncio.create_subprocess_exec(
-            *command, env={**os.environ, "LC_ALL": "en_GB.UTF-8"}, stdout=asyncio.subprocess.PIPE
-        )
-        said, _ = await process.communicate()
-        found = [one for one in json.loads(said)["findings"] if one["status"] in ("error", "skipped")]
-        wrong += [f"{hub.name}: {one['what']}" for one in found]
-    return wrong
 
 
 async def soak(chosen: argparse.Namespace) -> list[Result]:
@@ -100,9 +77,6 @@ async def soak(chosen: argparse.Namespace) -> list[Result]:
                     if kept:
                         with kept.open("a") as file:
                             file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
-            if wrong := await unwell(world):
-                rounds.results.append(Result(("jupytercloud check afterwards",), chosen.first, wrong, 0, 0, 0, 0, 0))
-                print(*wrong, sep="\n      ! ")
             return before + rounds.results
 
 

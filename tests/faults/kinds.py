@@ -360,8 +360,11 @@ fault("all sessions at a site end", "site", nobody_answers=True)(_sessions())
 async def _cut_short(aim: Aim) -> AsyncIterator[None]:
     folder = aim.world.plan.folder(aim.site) / "state"
     (folder / "site-notices.json").write_text('{"drain": {"sin')
+    pid = (folder / "jupyterhub-proxy.pid").read_text()
     (folder / "jupyterhub-proxy.pid").write_text("")
     yield
+    # Without it a hub that is killed later can't end its old proxy, is refused by it, and ends: see docs, faults.
+    (folder / "jupyterhub-proxy.pid").write_text(pid)
     (folder / "site-notices.json").unlink(missing_ok=True)
 
 

@@ -1,25 +1,18 @@
-"""Faults on a real Swarm and a real Kubernetes: people start servers, compute and keep something meanwhile."""
+"""One round on an engine: people at work, a fault, everything mended, and what has to hold is looked at."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
-
-from tests.support.engines_kubernetes import Kubernetes
-from tests.support.engines_swarm import Swarm
 
 from .engine_kinds import HOLD, KINDS, EngineFault
-from .engine_site import HEARTBEAT, EngineWorld, running
+from .engine_site import HEARTBEAT, EngineWorld
 from .people import judge
-
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="module")]
 
 RESIDENTS = {"anna": "first", "ben": "second"}
 """Their servers run when the fault strikes, one on each machine."""
@@ -29,18 +22,6 @@ PATIENCE = 150.0
 SETTLED = 60.0
 SLACK = 30.0
 """Seconds: a start is counted from the order on, an end when the hub looks."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def on_swarm(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watch]:
-    async with running(swarm, tmp_path_factory.mktemp("faults")) as world:
-        yield Watch(world)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def on_kubernetes(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watch]:
-    async with running(kubernetes, tmp_path_factory.mktemp("faults")) as world:
-        yield Watch(world)
 
 
 @dataclass
@@ -194,17 +175,3 @@ class Watch:
 def kinds_of(engine: str) -> pytest.MarkDecorator:
     kinds = [kind for kind in KINDS.values() if engine in kind.engines]
     return pytest.mark.parametrize("kind", kinds, ids=[kind.name for kind in kinds])
-
-
-@kinds_of("swarm")
-async def test_on_swarm_people_are_served_and_nothing_is_lost_or_counted_wrong_after(
-    on_swarm: Watch, kind: EngineFault
-) -> None:
-    assert await on_swarm.round(kind) == []
-
-
-@kinds_of("kubernetes")
-async def test_on_kubernetes_people_are_served_and_nothing_is_lost_or_counted_wrong_after(
-    on_kubernetes: Watch, kind: EngineFault
-) -> None:
-    assert await on_kubernetes.round(kind) == []
