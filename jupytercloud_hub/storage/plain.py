@@ -83,6 +83,7 @@ def document(value: Any) -> Any:
 class _Sqlite:
     def __init__(self, url: str) -> None:
         self._path = Path(url.partition(":///")[2])
+        self._path.parent.mkdir(parents=True, exist_ok=True)  # before the tables are made, by whoever does
         self._connection: Any = None
 
     @asynccontextmanager
@@ -100,7 +101,6 @@ class _Sqlite:
     async def _open(self) -> Any:
         import aiosqlite
 
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = await aiosqlite.connect(self._path, isolation_level=None)
         for pragma in SQLITE_PRAGMAS:
             await connection.execute(f"PRAGMA {pragma}")
