@@ -136,24 +136,40 @@ async def test_a_person_sees_what_is_left_and_what_she_used(
     await page.context.close()
 
 
+@pytest.mark.parametrize(
+    ("language", "mine", "amount", "until", "why", "withdraw", "over"),
+    [
+        ("fr", "Budgets dont je m’occupe", "Combien", "Dernier jour", "Motif", "Retirer l’octroi", "terminé"),
+        ("en", "Budgets that I manage", "How much", "Last day", "Why", "Withdraw the grant", "over"),
+    ],
+)
 async def test_a_manager_finds_her_group_and_gives_more_by_keyboard(
-    hub: QuotaHub, browser: Browser, look: Callable[..., Any]
+    hub: QuotaHub,
+    browser: Browser,
+    look: Callable[..., Any],
+    language: str,
+    mine: str,
+    amount: str,
+    until: str,
+    why: str,
+    withdraw: str,
+    over: str,
 ) -> None:
-    page = await logged_in(browser, hub, "prof", "fr")
+    page = await logged_in(browser, hub, "prof", language)
     await page.goto(hub.quotas)
-    await page.get_by_role("link", name="Budgets dont je m’occupe").click()
-    await look(page, "quotas-manage-fr")
+    await page.get_by_role("link", name=mine).click()
+    await look(page, f"quotas-manage-{language}")
     await page.get_by_role("link", name="m2-stat").first.click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("m2-stat")
-    await page.get_by_label("Combien").fill("40")
-    await page.get_by_label("Dernier jour").fill("2099-12-31")
-    await page.get_by_label("Motif").fill("soutenances de décembre")
+    await page.get_by_label(amount).fill("40")
+    await page.get_by_label(until).fill("2099-12-31")
+    await page.get_by_label(why).fill("soutenances de décembre")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status")).to_be_visible()
     await expect(page.locator("table.grants")).to_contain_text("soutenances de décembre")
-    await look(page, "quotas-account-fr")
-    await page.get_by_role("button", name="Retirer l’octroi").click()
-    await expect(page.locator("table.grants")).to_contain_text("terminé")
+    await look(page, f"quotas-account-{language}")
+    await page.get_by_role("button", name=withdraw).first.click()
+    await expect(page.locator("table.grants")).to_contain_text(over)
     await page.context.close()
 
 

@@ -28,6 +28,17 @@ PROFILES = [
     {"name": "big", "title": {"fr": "Grand", "en": "Big"}, "resources": {"cpu": 8, "memory": "8 GiB"}},
 ]
 EXTRA = """
+from jupyterhub.auth import DummyAuthenticator
+
+from jupytercloud_hub.web.hub_pages import hub_handlers
+
+
+class WithPages(DummyAuthenticator):
+    def get_handlers(self, app):
+        return [*super().get_handlers(app), *hub_handlers()]
+
+
+c.JupyterHub.authenticator_class = WithPages
 c.JupyterHub.spawner_class = "profile-local"
 c.JupyterHub.cleanup_servers = False
 c.ProfileLocalSpawner.end_with_hub = True
