@@ -330,6 +330,38 @@ def test_docker_itself_reads_the_stack(written: Path, more: tuple[str, ...]) -> 
     assert ("portainer" in resolved["services"]) == bool(more)
 
 
+def test_each_secret_is_made_anew_by_the_commands_of_the_page(tmp_path: Path) -> None:
+    """The commands of `docs/howto/secrets.md`, with something in docker's place that takes everything."""
+    assert init(tmp_path / "stack", *SITE).exit_code == 0
+    folder, inner = tmp_path / "stack", tmp_path / "stack" / "secrets"
+    (inner / GIVEN).write_text("given")
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexit 0\n")
+    docker.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    page = (ROOT / "docs" / "howto" / "secrets.md").read_text()
+
+    def typed(heading: str) -> set[str]:
+        before = {file.name: file.read_text().strip() for file in inner.iterdir()}
+        (block,) = re.findall(r"```sh\n(.*?)```", re.split(r"\n#+ ", page.split(f"# {heading}\n")[1])[0], re.DOTALL)
+        subprocess.run(["sh", "-euc", block], cwd=folder, env=environment, check=True, timeout=60)
+        assert {stat.S_IMODE(file.stat().st_mode) for file in inner.iterdir() if file.name != GIVEN} == {0o600}
+        return {file.name for file in inner.iterdir() if before.get(file.name) != file.read_text().strip()}
+
+    first = (inner / "crypt_key").read_text()
+    tokens = {"quotas_token", "culler_token", "hub_client_token", "prometheus_token"}
+    assert typed("What nobody notices") == {*tokens, "crypt_key", "database_password"}
+    new, _, old = (inner / "crypt_key").read_text().strip().partition(";")
+    assert (len(new), old) == (64, first), "the new one first"
+    assert typed("A month later") == {"crypt_key"}
+    assert (inner / "crypt_key").read_text().strip() == new
+    assert typed("A pause of some seconds") == {"proxy_token"}
+    assert typed("Everybody logs in again") == {"cookie_secret"}
+    assert {file.name for file in inner.iterdir()} == set(
+        Stack(site="a", url=EXAMPLE.url, issuer=EXAMPLE.issuer).secrets
+    )
+
+
 def test_shipped_example_is_what_the_command_writes() -> None:
     texts = render(EXAMPLE)
     assert set(texts) == {*TEXTS, *RULES}
