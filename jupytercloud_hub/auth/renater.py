@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from jupyterhub import orm
@@ -128,23 +130,33 @@ class RenaterAuthenticator(RenaterTraits):
 
     async def authenticate(self, handler: Any, data: Any = None, **kwargs: Any) -> dict[str, Any]:
         """Turn the code of a callback into an auth model; a login that must not succeed raises its page."""
-        state = handler.state
-        try:
-            verified = await self.party.redeem(
-                handler.get_query_argument("code"),
-                verifier=state.verifier(handler.browser),
-                redirect_uri=self.get_callback_url(handler),
-                nonce=state.nonce(handler.browser),
-                acr=state.acr,
-                max_age=state.max_age,
-            )
-            identity = await self.admission.identity(verified, self._language(state.language), state.invitation)
+        with self.problems_told(handler):
+            verified, identity = await self.identify(handler)
             identity = await self._bound(identity, verified)
             handler.kind = identity.kind
             auth_model = await self.auth_model_of(verified, identity)
             if self.needs_stronger(auth_model):
                 raise StepUpNeeded
             return auth_model
+
+    async def identify(self, handler: Any) -> tuple[Verified, Identity]:
+        """Return who came back with a code, and nothing of it is kept. Raises `OidcError`, `Refused`."""
+        state = handler.state
+        verified = await self.party.redeem(
+            handler.get_query_argument("code"),
+            verifier=state.verifier(handler.browser),
+            redirect_uri=self.get_callback_url(handler),
+            nonce=state.nonce(handler.browser),
+            acr=state.acr,
+            max_age=state.max_age,
+        )
+        return verified, await self.admission.identity(verified, self._language(state.language), state.invitation)
+
+    @contextmanager
+    def problems_told(self, handler: Any) -> Iterator[None]:
+        """End a login that must not succeed with its page."""
+        try:
+            yield
         except Refused as refused:
             raise handler.end(from_refusal(refused)) from None
         except OidcError as error:

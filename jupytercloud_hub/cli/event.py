@@ -7,31 +7,19 @@ import os
 import time as time_
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import click
-from pydantic import ValidationError
 
-from ..contracts.loopback import LOOPBACK
-from ..contracts.text import Localized, Text
-from ..contracts.units import parse_bytes
-from ..profiles.catalogue import Catalogue
+from ..contracts.text import Text
 from ..settings import Settings
 from .common import USAGE, WRONG, config_option, fail, json_option, load_or_fail, print_json, print_table, say
-from .event_pycoa import BUTTONS, PYCOA, give_pycoa, own
+from .event_planned import planned
+from .event_pycoa import BUTTONS, give_pycoa
 
 T = TypeVar("T")
-
-LOCAL_PORT = 8200
-HUB_IMAGES = {
-    "local": "",
-    "swarm": "registry.jupytercloud.example.fr/jupytercloud/hub:0.1.0",
-    "kubernetes": "registry.jupytercloud.example.fr/jupytercloud/hub-kubernetes:0.1.0",
-}
 
 
 @click.group()
@@ -57,6 +45,13 @@ def command() -> None:
 @click.option("--open-code", is_flag=True, help="One code on the poster for everybody, instead of tickets.")
 @click.option("--url", default="", help="Public address of the hub. With backend local: this machine's own.")
 @click.option("--image", default="", help="Image of the hub, on an engine; that of images/ by default.")
+@click.option(
+    "--certificate",
+    type=click.Choice(["letsencrypt", "own"]),
+    default="letsencrypt",
+    show_default=True,
+    help="On a Swarm: Traefik gets it by itself, or you put that of your institution's authority into secrets/.",
+)
 @click.option("--title", default="", help="Name for people; NAME by default.")
 @click.option("--contact", default="", help="Address that pages name for help.")
 @click.option("--memory", default="", help="What the backend has for servers, such as '256 GiB'.")
@@ -87,7 +82,7 @@ def create(**given: Any) -> None:
     lender = load_or_fail(given["site_file"]) if given["site_file"] else None
     if lender is None and given["backend"] != "local":
         fail(Text("--site is missing: on {backend}, a site lends its engine.", backend=given["backend"]), USAGE)
-    event, problems = _planned(given, lender)
+    event, problems = planned(given, lender)
     if problems:
         if given["as_json"]:
             print_json({"written": None, "refused": [say(problem) for problem in problems]})
@@ -113,120 +108,6 @@ def create(**given: Any) -> None:
         "kubernetes": f"kubectl -n argocd apply -f {folder / 'application.yaml'}",
     }
     click.echo(say(Text("Next: {command}", command=begin[given["backend"]])))
-
-
-def _planned(given: dict[str, Any], lender: Settings | None) -> tuple[Any, list[Text]]:
-    """Return the event and the reasons for which it can't work; mistakes of the command end it."""
-    from ..events.create import Event
-    from ..events.plan import Facts, refusals
-    from ..settings.event import DayHours, EventSettings
-    from ..settings.site import SiteSettings
-
-    zone = lender.site.zone if lender else ZoneInfo("Europe/Paris")
-    hours = _hours(given["hours"])
-    opens, closes = _moment(given["begins"], zone, hours, 0), _moment(given["ends"], zone, hours, 1)
-    codes = 0 if given["open_code"] else given["codes"] or given["seats"]
-    url = given["url"] or f"http://127.0.0.1:{LOCAL_PORT}/{given['name']}/"
-    title = given["title"] or given["name"]
-    buttons = given["buttons"] or ("" if lender else BUTTONS)
-    sections, catalogue = _lent(given, lender) if lender else own(given["folder"] or given["name"])
-    try:
-        site = SiteSettings(
-            name=given["name"], role="event", title=Localized(title), url=url, timezone=zone.key,
-            contact=given["contact"] or (lender.site.contact if lender else ""),
-        )  # fmt: skip
-        settings = EventSettings.model_validate(
-            {
-                "opens": opens,
-                "closes": closes,
-                "hours": DayHours(from_hour=hours[0], to_hour=hours[1]) if hours else None,
-                "seats": given["seats"],
-                "profile": given["profile"],
-                "warm": min(given["seats"], given["warm"] if given["warm"] is not None else -(-given["seats"] // 5)),
-                "code_key": {"file": "code.key"},
-                "open_code_cap": given["seats"] if given["open_code"] else 0,
-                "fictitious_data": given["fictitious_data"],
-                "buttons": buttons,
-                "first_view": given["first_view"] or ("device" if buttons else "profile"),
-            }
-        )
-    except ValidationError as error:
-        _usage(error)
-    host = urlsplit(url).hostname or ""
-    facts = Facts(
-        now=datetime.now(UTC),
-        zone=zone,
-        memory=parse_bytes(given["memory"]) if given["memory"] else _memory() if given["backend"] == "local" else None,
-        backend=given["backend"],
-        lent_backend=lender.spawner.backend if lender and lender.spawner else "local",
-        public=host not in LOOPBACK,
-        fictitious_data_confirmed=given["fictitious_data"],
-        made_up_profiles=frozenset() if lender else frozenset({PYCOA}),
-    )
-    port = (urlsplit(url).port or LOCAL_PORT) if given["backend"] == "local" else None
-    kept = {key: str(value) for key, value in sorted(given.items()) if value not in (None, "", False, "as_json")}
-    order = {**kept, "created": facts.now.isoformat(timespec="seconds")}
-    image = given["image"] or HUB_IMAGES[given["backend"]]
-    event = Event(site, settings, codes, sections, port, order, given["backend"], image)
-    return event, list(refusals(settings, codes, catalogue, facts))
-
-
-def _usage(error: ValidationError) -> Any:
-    for problem in error.errors(include_url=False):
-        said = problem.get("ctx", {}).get("error")
-        text = said.args[0] if isinstance(said, ValueError) and said.args else problem["msg"]
-        where = ".".join(str(part) for part in problem["loc"])
-        click.echo(f"{where}: {say(text) if isinstance(text, Text) else text}", err=True)
-    raise SystemExit(USAGE)
-
-
-def _hours(value: str) -> tuple[time, time] | None:
-    if not value:
-        return None
-    begins, _, ends = value.partition("-")
-    try:
-        return time.fromisoformat(begins.strip()), time.fromisoformat(ends.strip())
-    except ValueError:
-        fail(Text("{value} is not a span of hours such as 10:00-19:00.", value=value), USAGE)
-
-
-def _moment(value: str, zone: ZoneInfo, hours: tuple[time, time] | None, end: int) -> datetime:
-    """Read a day (with the hours, else midnight to midnight) or an instant, in the zone where none is given."""
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        fail(Text("{value} is not a day or a time such as 2027-03-06 or 2027-03-06T10:00.", value=value), USAGE)
-    if len(value) <= len("2027-03-06"):
-        if hours:
-            moment = datetime.combine(moment.date(), hours[end])
-        elif end:
-            moment += timedelta(days=1)
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
-
-
-def _memory() -> int:
-    """Return this machine's memory in bytes, or the share of it that a container may use."""
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-    except (OSError, ValueError):
-        return machine
-    return min(machine, limit)
-
-
-def _lent(given: dict[str, Any], lender: Settings) -> tuple[dict[str, Any], Catalogue]:
-    """Return the sections of the site's own file that the event needs."""
-    from ..events import deployed
-
-    catalogue = Catalogue(lender.profiles)
-    found = catalogue.get(given["profile"])
-    dumped = found.model_dump(mode="json", exclude_defaults=True, exclude={"extends", "access"}) if found else {}
-    for file in dumped.get("files", ()):
-        file["source"] = str(lender.folder / file["source"])
-    spawner = lender.spawner.model_dump(mode="json", exclude_defaults=True) if lender.spawner else {}
-    if given["backend"] != "local":
-        spawner = deployed.spawner(spawner, given["backend"], given["name"])
-    return {"spawner": spawner or {"backend": "local"}, "profiles": [{**dumped, "default": True}]}, catalogue
 
 
 @command.command()
@@ -323,7 +204,8 @@ def poster(config: Path, as_json: bool) -> None:
     Example:
       jupytercloud event poster --config salon/jupytercloud.yaml
     """
-    from ..events.create import PLAIN, print_again
+    from ..events.codes import PLAIN
+    from ..events.create import print_again
 
     settings = load_or_fail(config)
     if settings.event is None:
@@ -355,6 +237,7 @@ def purge(yes: bool, config: Path, as_json: bool) -> None:
     """
     from ..events import purge as purging
     from ..events.hours import end_of
+    from ..spawners.homes_kept import HomeError
 
     settings = load_or_fail(config)
 
@@ -365,7 +248,11 @@ def purge(yes: bool, config: Path, as_json: bool) -> None:
             fail(Text("visitors may fetch their work until {until}; --yes purges now", until=until))
         return await purging.Purge(settings, keeper, keeper.store, lambda: datetime.now(UTC)).run()
 
-    attestation = asyncio.run(_with_keeper(settings, call))
+    try:
+        attestation = asyncio.run(_with_keeper(settings, call))
+    except (TimeoutError, HomeError) as error:
+        why = say(error.text) if isinstance(error, HomeError) else say(Text("a server takes long to stop"))
+        fail(Text("The purge is not finished: {why}. Run it again: it goes on from there.", why=why))
     if as_json:
         print_json(attestation)
     else:

@@ -37,9 +37,11 @@ def command(name: str, config: Path) -> None:
       jupytercloud serve quotas --config jupytercloud.yaml
       jupytercloud serve all --config jupytercloud.yaml
     """
-    from ..web.unneeded import HUB_ONLY, import_when_used
+    from ..web.unneeded import HUB_ONLY, do_without_sqlalchemy, import_when_used
 
     import_when_used(*HUB_ONLY)
+    if name == "culler":
+        do_without_sqlalchemy()
     from ..web.context import ContextError, ServiceContext
     from ..web.service import Service, run
 

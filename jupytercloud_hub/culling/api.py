@@ -50,6 +50,7 @@ class ServerView(Model):
     rule: str | None
     reason: str
     notice: str | None = Field(description="What to tell the owner now, in one or two sentences; null: nothing.")
+    message: str | None = Field(description="What the people who run the hub tell everybody now; null: nothing.")
     keep: KeepView
     report_in: float = Field(description="In how many seconds the server's extension is to report again.")
 
@@ -98,9 +99,14 @@ def view(standing: Standing, settings: CullingSettings, zone: ZoneInfo, language
         rule=planned.rule if planned else None,
         reason=render(verdict.reason, language),
         notice=notice,
+        message=_message(standing.message, language),
         keep=_keep(standing.keep, zone, language),
         report_in=(min(settings.report_every, WARNED) if notice else settings.report_every).total_seconds(),
     )
+
+
+def _message(text: str | None, language: Language) -> str | None:
+    return render(Text("Message to everybody: {message}", message=text), language) if text else None
 
 
 def _keep(answer: datetime | KeepRefused, zone: ZoneInfo, language: Language) -> KeepView:

@@ -1,5 +1,7 @@
 """Runs inside a person's Jupyter server: tells the culler what is truly going on, and her when it stops.
 
+What the hub tells everybody comes the same way.
+
 A kernel that computes is activity, with or without a browser; so is a key or a click in JupyterLab, a saved file,
 a terminal that moves. A tab that is open and does nothing is not. The server's own token is all that it uses.
 
@@ -167,6 +169,19 @@ class StopHandler(_Handler):
         self.give(200, self.watch.answer)
 
 
+class NoticeHandler(_Handler):
+    """``GET jupytercloud/stop/notice.js``: the same for pages of this server that are not JupyterLab, such as Voilà's.
+
+    ``<script src="…/jupytercloud/stop/notice.js" defer></script>`` is all that such a page needs.
+    """
+
+    @web.authenticated
+    def get(self) -> None:
+        """Give the script."""
+        script = (Path(__file__).parent / "lab" / "notice.js").read_text(encoding="utf-8")
+        self.finish(script, set_content_type="text/javascript; charset=utf-8")
+
+
 class KeepHandler(_Handler):
     """``POST jupytercloud/stop/keep``: "keep it", with the server's own token."""
 
@@ -224,6 +239,11 @@ def _load_jupyter_server_extension(server: Any) -> None:
     watch = Watch(server, place)
     server.web_app.settings["jupytercloud_watch"] = watch
     base = url_path_join(server.web_app.settings["base_url"], "jupytercloud", "stop")
-    handlers = [(base, StopHandler), (f"{base}/keep", KeepHandler), (f"{base}/here", HereHandler)]
+    handlers = [
+        (base, StopHandler),
+        (f"{base}/keep", KeepHandler),
+        (f"{base}/here", HereHandler),
+        (f"{base}/notice[.]js", NoticeHandler),
+    ]
     server.web_app.add_handlers(".*$", handlers)
     server.io_loop.add_callback(watch.begin)

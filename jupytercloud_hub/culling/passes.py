@@ -22,23 +22,23 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ..contracts.stops import StopRequest
 from ..contracts.text import LANGUAGES, Localized
 from ..hubapi.client import HubApi, HubApiError
 from ..settings.culling import CullingSettings
 from ..web.i18n import render
-from .asked import Asked
 from .facts import Report, Start, reported, servers_of
-from .letters import Letters
 from .metrics import Metrics
 from .reclaimed import LONGEST, reclaimed
 from .rules import Action, Judge, KeepRefused, Memory, Server, Verdict
 from .store import Done, Remembered, Store, Way
 from .together import Together
-from .webhook import Webhook
 
 if TYPE_CHECKING:
+    from ..contracts.stops import StopRequest
     from ..web.service import Now
+    from .asked import Asked
+    from .letters import Letters
+    from .webhook import Webhook
 
 log = logging.getLogger("jupytercloud.culling")
 
@@ -63,6 +63,8 @@ class Standing:
     verdict: Verdict
     keep: datetime | KeepRefused
     """Until when "keep it" would keep it, or why it can't."""
+    message: str | None = None
+    """What everybody with a server is told."""
 
 
 class Busy(Exception):
@@ -157,7 +159,7 @@ class Culler:
         server = reported(server, report, report.reported_at, self.settings.activity_fresh)
         remembered = await self.store.remembered(user)
         judge, memory = self._judge(remembered), self._memory(remembered, server)
-        standing = self._standing(judge, judge.judge(server, memory), memory)
+        standing = self._standing(judge, judge.judge(server, memory), memory, remembered.message)
         await self._warn([standing.verdict], remembered)
         return standing
 
@@ -245,15 +247,16 @@ class Culler:
 
     def _standings(self, judge: Judge, servers: list[Server], remembered: Remembered) -> list[Standing]:
         return [
-            self._standing(judge, verdict, self._memory(remembered, verdict.server))
+            self._standing(judge, verdict, self._memory(remembered, verdict.server), remembered.message)
             for verdict in self._verdicts(judge, servers, remembered)
         ]
 
-    def _standing(self, judge: Judge, verdict: Verdict, memory: Memory) -> Standing:
+    @staticmethod
+    def _standing(judge: Judge, verdict: Verdict, memory: Memory, message: str | None) -> Standing:
         try:
-            return Standing(verdict, judge.keep(verdict.server, memory))
+            return Standing(verdict, judge.keep(verdict.server, memory), message)
         except KeepRefused as refused:
-            return Standing(verdict, refused)
+            return Standing(verdict, refused, message)
 
     def _memory(self, remembered: Remembered, server: Server) -> Memory:
         memory = remembered.memory(server.key)

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ..contracts.stops import StopRequest
 from ..contracts.text import Localized, Text
 from ..contracts.units import format_duration
 from ..settings.culling import CullingRule, CullingSettings, Keep
 from .timetable import Segment, segments
+
+if TYPE_CHECKING:
+    from ..contracts.stops import StopRequest
 
 
 class Cause(StrEnum):
@@ -95,6 +98,8 @@ class Maintenance:
 
     at: datetime
     message: Localized
+    closing: bool = False
+    """Whether it is the end of an event, which the message says by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +288,10 @@ class Judge:
     def _by_maintenance(self) -> Planned | None:
         if self.maintenance is None:
             return None
-        reason = Text("Maintenance: {message}", message=self.maintenance.message)
+        said = self.maintenance.message
+        reason = (
+            Text("{reason}", reason=said) if self.maintenance.closing else Text("Maintenance: {message}", message=said)
+        )
         lead = max(timedelta(0), self.maintenance.at - self.now)
         nothing = timedelta(0)  # whoever drains a hub has said when
         return Planned(self.maintenance.at, Cause.MAINTENANCE, "maintenance", reason, lead, nothing)

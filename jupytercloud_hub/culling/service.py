@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 from ..contracts.stops import STOPS_PATH
 from ..hubapi.client import HubApi, HubApiError
 from ..settings.culling import CullingSettings
-from ..storage import Database
-from ..web.mail import Mailer
+from ..storage.plain import PlainDatabase
 from ..web.service import Service
 from . import pages
 from .asked import Asked
-from .letters import Letters
 from .metrics import Metrics
 from .passes import Busy, Culler
 from .store import Store
-from .webhook import Webhook
 
 if TYPE_CHECKING:
     from ..settings import Settings
+    from ..web.mail import Mailer
+    from .letters import Letters
+    from .webhook import Webhook
 
 log = logging.getLogger("jupytercloud.culling")
 
@@ -50,8 +50,8 @@ class CullerService(Service):
 
     async def start(self) -> None:
         """Open the database and begin with the passes."""
-        self._database = Database(self.settings.database_url(PART), PART)
-        await self._database.upgrade(apart=True)
+        self._database = PlainDatabase(self.settings.database_url(PART), PART)
+        await self._database.upgrade()
         self.store = Store(self._database)
         self.metrics = Metrics(self.registry)
         self.metrics.foresee(rule.name for rule in self.culling.rules)
@@ -142,6 +142,8 @@ def open_letters(settings: Settings, mailer: Mailer | None, api: HubApi) -> Lett
     """Return what writes to people, where the operator switched that on."""
     if mailer is None or not mailer.to_people:
         return None
+    from .letters import Letters
+
     return Letters(mailer, api, settings.site, f"{settings.site.url}services/{CullerService.name}/")
 
 
@@ -150,5 +152,7 @@ def open_webhook(settings: Settings) -> Webhook | None:
     webhook = settings.culling.webhook if settings.culling else None
     if webhook is None:
         return None
+    from .webhook import Webhook  # as letters: only where it was asked for
+
     token = webhook.token.read(settings.folder) if webhook.token else None
     return Webhook(webhook.url, token, settings.site.name, f"{settings.site.url}services/{CullerService.name}/")

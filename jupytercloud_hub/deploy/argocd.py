@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -188,9 +188,14 @@ def _known(document: Values, key: Key, known: set[str]) -> Iterator[Problem]:
 
 def secrets_made(root: Path) -> tuple[dict[str, set[str]], list[Problem]]:
     """Return the Secrets that ``manifests/`` make, each with its keys, and what is wrong with those files."""
+    return secrets_in(sorted((root / "manifests").glob("*.yaml")))
+
+
+def secrets_in(paths: Iterable[Path]) -> tuple[dict[str, set[str]], list[Problem]]:
+    """Return the Secrets that these files make, each with its keys, and what is wrong with the files."""
     made: dict[str, set[str]] = {}
     wrong: list[Problem] = []
-    for path in sorted((root / "manifests").glob("*.yaml")):
+    for path in paths:
         documents, problems = read(path)
         wrong += problems
         for document in documents:

@@ -172,7 +172,7 @@ def services(values: Values, settings: Settings | None) -> Iterator[Problem]:
     for name in page_services(settings):
         url = settings.site.service_urls.get(name)
         beside = url is None or urlsplit(url).hostname == "hub"  # else in a pod of its own: config/kubernetes/
-        if beside and name not in running:
+        if beside and not {name, "all"} & running.keys():
             rule = Text("no container runs the service {name} (jupytercloud serve {name})", name=name)
             yield values.problem(("hub", "extraContainers"), rule)
         if url is None:

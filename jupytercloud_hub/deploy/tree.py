@@ -64,19 +64,21 @@ class Tree:
         return [*found, portal] if portal.is_dir() else found
 
     def combinations(self, names: Iterable[str] = ()) -> tuple[list[Combination], list[Problem]]:
-        """Return what each site gets, and the event's values over one site of each platform.
+        """Return what each site and each event gets, and the common event's values over one site of each platform.
 
-        ``names``: only these sites.
+        ``names``: only these sites and events.
         """
         wanted = list(names)
         folders = {folder.name: folder for folder in self.sites()}
+        events = {folder.name: folder for folder in self.events()}
         problems = []
         for name in wanted:
-            if name not in folders:
-                near = difflib.get_close_matches(name, folders, n=1)
+            if name not in folders and name not in events:
+                near = difflib.get_close_matches(name, [*folders, *events], n=1)
                 hint = Text("Did you mean {key}?", key=near[0]) if near else None
                 problems.append(Problem(str(self.root / "sites"), 0, 0, (), name, Text("no site has this name"), hint))
         combinations = [self._combination(folder) for name, folder in folders.items() if not wanted or name in wanted]
+        combinations += [self._event(folder) for name, folder in events.items() if not wanted or name in wanted]
         event = self.root / "event.yaml"
         if event.exists() and not wanted:
             first: dict[str, Combination] = {}
@@ -87,6 +89,14 @@ class Tree:
                 self._laid(f"event/{key}", one.site, key, (*one.files, event)) for key, one in first.items()
             ]
         return combinations, problems
+
+    def events(self) -> list[Path]:
+        """Return the folders of events, which stand beside: ``events/NAME/``, as their application.yaml names them."""
+        return sorted(path.parent for path in (self.root.resolve().parent / "events").glob("*/application.yaml"))
+
+    def _event(self, folder: Path) -> Combination:
+        files = (self.root / COMMON, self.root / "kubernetes.yaml", folder / "values.yaml", folder / "secrets.yaml")
+        return self._laid(f"events/{folder.name}", None, "kubernetes", files)
 
     def _combination(self, folder: Path) -> Combination:
         site, problems = read_site(folder)

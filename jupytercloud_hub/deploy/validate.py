@@ -38,7 +38,8 @@ def validate(root: Path, sites: Iterable[str] = (), chart: Path | None = None) -
     kept, wrong = argocd.secrets_made(root)
     problems += wrong
     for combination in combinations:
-        problems += look_at(combination, kept)
+        own, wrong = _own_secrets(combination)
+        problems += [*wrong, *look_at(combination, {**kept, **own})]
         if chart is not None and not combination.problems:
             namespace = combination.site.namespace if combination.site else "default"
             problems += list(render.check(combination.values, chart, namespace))
@@ -76,6 +77,12 @@ def look_at(combination: Combination, kept: dict[str, set[str]]) -> list[Problem
                     cvmfs = (*DATA, "profiles", index, "volumes", place)
         problems += openshift.check(values, settings.spawner if settings else None, cvmfs)
     return problems
+
+
+def _own_secrets(combination: Combination) -> tuple[dict[str, set[str]], list[Problem]]:
+    """Return what an event's own ``secret.yaml`` makes in its namespace; sites have the common manifests alone."""
+    path = combination.files[-1].parent / "secret.yaml"
+    return argocd.secrets_in([path] if path.exists() else [])
 
 
 def _namespaces(combinations: list[Combination], root: Path) -> list[Problem]:

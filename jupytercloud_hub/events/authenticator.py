@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyterhub.auth import Authenticator
 from traitlets import Dict, Unicode, default
@@ -19,10 +19,13 @@ from ..settings.site import PrivacySettings, SiteSettings
 from ..storage import Database
 from ..web.hub_pages import hub_handlers
 from ..web.service import utc_now
+from .codes import HELPER, ORGANIZER
 from .connections import ConnectionLog
-from .create import HELPER, ORGANIZER
 from .guard import Guard
 from .store import PART, Known, Store
+
+if TYPE_CHECKING:
+    from ..auth import RenaterAuthenticator
 
 ORGANIZERS, HELPERS = "event-organizers", "event-helpers"
 """Groups of those who run the event."""
@@ -90,7 +93,13 @@ class EventAuthenticator(Authenticator):
         super().__init__(**kwargs)
         self._store: Store | None = None
         self._opening = asyncio.Lock()
-        self._begun: asyncio.Future[Store] | None = None
+        self._background: asyncio.Future[None] | None = None
+        self.login: RenaterAuthenticator | None = None
+        if self.settings.login is not None:
+            # Imported here: a hub with codes alone needs no OpenID Connect.
+            from ..auth import RenaterAuthenticator
+
+            self.login = RenaterAuthenticator(parent=self.parent)
 
     @default("allow_all")
     def _default_allow_all(self) -> bool:
@@ -133,14 +142,16 @@ class EventAuthenticator(Authenticator):
         """Return the addresses under ``/hub/`` that visitors meet."""
         # Imported here: the handlers know the authenticator.
         from .doors import CodeHandler, EnterHandler, WaitHandler, WorkHandler
+        from .login import handlers as login_handlers
 
         if app is not None:  # the first visitor is not to wait for the tables
-            self._begun = asyncio.ensure_future(self.store())
+            self._background = asyncio.ensure_future(self._until_the_hub_ends())
         return [
             (r"/login", CodeHandler),
             (r"/event/wait", WaitHandler),
             (r"/event/enter", EnterHandler),
             (r"/event/work", WorkHandler),
+            *(login_handlers(self.login) if self.login is not None else ()),
             *hub_handlers(),
             *getattr(getattr(app, "spawner_class", None), "hub_handlers", ()),
             (rf"/{PREFIX}/(accessibility|privacy)", StatementHandler),
@@ -158,6 +169,16 @@ class EventAuthenticator(Authenticator):
                     await store.import_seats(seat_names(self.settings.seats))
                     self._store = store
         return self._store
+
+    async def _until_the_hub_ends(self) -> None:
+        """Open the tables; the hub cancels this when it ends, and connections are closed."""
+        try:
+            await self.store()
+            await asyncio.Event().wait()
+        finally:
+            store, self._store = self._store, None
+            if store is not None:
+                await store.database.close()
 
     def _given_codes(self) -> list[str]:
         path = Path(self.codes_file)

@@ -21,6 +21,11 @@ LONGEST_TYPED = 64
 Draw = Callable[[Sequence[str]], str]
 """Takes one element of a sequence by chance, such as ``secrets.choice``."""
 
+Kind = str
+VISITOR, OPEN, ORGANIZER, HELPER = "visitor", "open", "organizer", "helper"
+HASHED, PLAIN = "codes.hashed", "codes.csv"
+"""Files of an event's directory."""
+
 
 def check_character(random_part: str) -> str:
     """Return the last character of a code.
@@ -64,3 +69,8 @@ def read(typed: str) -> str | None:
 def digest(code: str, key: bytes) -> str:
     """Return what is kept of a code: without the key nobody can try codes against it."""
     return hmac.new(key, b"jupytercloud event code\0" + code.encode(), sha256).hexdigest()
+
+
+def digest_of_login(issuer: str, sub: str, key: bytes) -> str:
+    """Return what is kept of a federated login, in the place of a code: no code has this hash."""
+    return hmac.new(key, f"jupytercloud event login\0{issuer}\0{sub}".encode(), sha256).hexdigest()

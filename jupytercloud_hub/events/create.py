@@ -24,15 +24,11 @@ from ..settings.spawner import SwarmHome
 from ..web.i18n import render
 from . import codes as pure
 from . import deployed
+from .codes import HASHED, HELPER, OPEN, ORGANIZER, PLAIN, VISITOR, Kind
 from .hours import end_of, windows
 from .printed import Printed, link, poster, sheets
 
-Kind = str
-VISITOR, OPEN, ORGANIZER, HELPER = "visitor", "open", "organizer", "helper"
-KINDS = (VISITOR, OPEN, ORGANIZER, HELPER)
-HASHED = "codes.hashed"
 KEY = "code.key"
-PLAIN = "codes.csv"
 HELPERS = 3
 
 
@@ -54,6 +50,8 @@ class Event:
     """On ``swarm`` and ``kubernetes`` what deploys the hub is written too."""
     image: str = ""
     """Image of the hub, on an engine."""
+    certificate: str = "letsencrypt"
+    """Where a Swarm's Traefik has its certificate from: ``letsencrypt``, or ``own``."""
 
 
 class ExistsError(Exception):
@@ -100,7 +98,8 @@ def _fill(event: Event, folder: Path, final: Path) -> None:
     if event.backend == "swarm":
         home = (event.sections["spawner"].get("swarm") or {}).get("home") or {}
         source = home.get("source") or SwarmHome().source
-        deployed.write_swarm(folder, event.site.name, event.site.url, event.site.contact, event.image, source)
+        site = event.site
+        deployed.write_swarm(folder, site.name, site.url, site.contact, event.image, source, event.certificate)
     elif event.backend == "kubernetes":
         deployed.write_kubernetes(folder, event.site.name, event.site.url, event.image, event.settings.seats)
     _print(event.site, event.settings, made, folder)
@@ -217,20 +216,24 @@ def announcement(event: Event, language: Language) -> str:
 
 def checklist(event: Event, language: Language) -> str:
     """Return what is to be done, with dates."""
-    settings, zone = event.settings, event.site.zone
+    settings, zone, name = event.settings, event.site.zone, event.site.name
     opens, over = windows(settings, zone)[0][0], end_of(settings, zone)
     purge = over + settings.links
     steps = [
         (opens - timedelta(days=14), Text("Print poster.pdf (A3) and codes.pdf (A4, cut along the lines).")),
         (opens - timedelta(days=7), Text("Announce it: announcement.fr.txt, announcement.en.txt.")),
-        (opens - timedelta(days=2), Text("Try the venue's Wi-Fi with the poster's QR code and one code of codes.csv.")),
-        (opens - timedelta(days=1), Text("Start the hub, and look: jupytercloud check.")),
-        (opens - settings.warm_before, Text("Seats start by themselves; see: jupytercloud event status.")),
+        *((opens - timedelta(days=3), text) for text in deployed.before(event.backend, name, event.certificate)),
+        *((opens - timedelta(days=2), text) for text in deployed.begin(event.backend, name)),
+        (opens - timedelta(days=1), Text("Try the venue's Wi-Fi with the poster's QR code and one code of codes.csv.")),
+        (opens - settings.warm_before, Text("Seats start by themselves; see: {command}",
+                                            command=deployed.command(event.backend, name, "status"))),
         (opens, Text("Doors open. The board is at {url}", url=f"{event.site.url}services/events/")),
         (over - settings.notice, Text("Visitors are told on their screens that it ends.")),
         (over, Text("Servers stop; visitors' work can be fetched by code until {day}.",
                     day=_moment(purge, language))),
-        (purge, Text("jupytercloud event purge; hand attestation.json to the data-protection officer.")),
+        (purge, Text("{command}; hand attestation.json to the data-protection officer.",
+                     command=deployed.command(event.backend, name, "purge"))),
+        *((purge, text) for text in deployed.after(event.backend, name)),
     ]  # fmt: skip
     lines = [f"# {_title(event).in_(language)}", ""]
     lines += [f"- [ ] {_moment(at, language)}: {render(text, language)}" for at, text in steps]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..contracts.text import Text
 from ..settings import Settings
 from ..spawners.base import slug
 from ..spawners.homes_kept import HomeError
@@ -18,8 +19,11 @@ from ..spawners.sweep import Engine
 from .files import SeatFiles
 
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-REMOVE_SECONDS = 120.0
-"""How long a home that an ended server's container or pod still holds is asked for again."""
+REMOVE_SECONDS = 300.0
+"""How long a home that an ended server's container or pod still holds is asked for again.
+
+A kubelet may take more than a minute to let a pod go, and a claim that is deleted stays until then.
+"""
 Homes = dict[str, list[str]]
 """Slug of an account → its volumes or claims."""
 
@@ -64,20 +68,21 @@ class SeatEngine:
             return {}
         return await (self._claims() if self.backend == "kubernetes" else asyncio.to_thread(self._volumes))
 
-    async def remove_homes(self, account: str) -> None:
-        """Remove an account's volumes or claims, once nothing holds them any more. Raises `HomeError`."""
-        end = asyncio.get_running_loop().time() + REMOVE_SECONDS
-        while True:
-            names = (await self.homes()).get(slug(account), [])
-            if not names:
-                return
+    async def remove_homes(self, account: str, seconds: float = REMOVE_SECONDS) -> None:
+        """Remove an account's volumes or claims, and wait until they are gone. Raises `HomeError`."""
+        loop = asyncio.get_running_loop()
+        end, whose, pause = loop.time() + seconds, slug(account), 0
+        while names := (await self.homes()).get(whose, []):
+            held = HomeError(Text("{name} is being deleted, and is still there", name=names[0]))
             try:
                 for name in names:
                     await self._remove_home(name)
-            except HomeError:
-                if asyncio.get_running_loop().time() > end:
-                    raise
-                await asyncio.sleep(1)
+            except HomeError as error:
+                held = error
+            if loop.time() > end:
+                raise held
+            await asyncio.sleep(pause)
+            pause = 1
 
     def _engine(self) -> Engine:
         site = self._settings.site.name
@@ -101,7 +106,7 @@ class SeatEngine:
     async def _remove_home(self, name: str) -> None:
         if self.backend == "kubernetes":
             store = self._claim_store()
-            for home in await store.kept():
+            for home in await store.kept():  # those that are being deleted already only have to be waited for
                 if home.volume == name:
                     await store.delete(home)
         else:
@@ -114,7 +119,7 @@ class SeatEngine:
 
     async def _claims(self) -> Homes:
         found: Homes = {}
-        for home in await self._claim_store().kept():
+        for home in await self._claim_store().kept(ending=True):
             found.setdefault(home.slug, []).append(home.volume)
         return found
 
@@ -135,8 +140,6 @@ class SeatEngine:
 
     def _remove_volume(self, name: str) -> None:
         from docker.errors import APIError, NotFound
-
-        from ..contracts.text import Text
 
         for client in self._clients():
             try:

@@ -30,6 +30,8 @@ from .store import FREE, Seating, Store
 
 log = logging.getLogger("jupytercloud")
 STOP_SECONDS = 120.0
+RENEW_SECONDS = 20.0
+"""How long a pass, with all other seats, waits for the old home of a seat that is made new; the next one goes on."""
 PACKING = timedelta(minutes=2)
 """How much longer servers stay whose work has to be read from them."""
 RETRY_AFTER = timedelta(seconds=30)
@@ -103,6 +105,7 @@ class Keeper:
         door, now = await self.standing(), self.now()
         await self.renew()
         await self._tell(door, now)
+        await self._pass_on()
         seating, servers = await self.store.seating(now), await self.servers()
         if self.hours is not None:
             await self.hours.add(now, servers.keys() & set(seating.held), servers)
@@ -122,7 +125,7 @@ class Keeper:
     async def _renew(self, seat: str) -> None:
         try:
             await self.stop(seat)
-            await self.engine.remove_homes(seat)
+            await self.engine.remove_homes(seat, RENEW_SECONDS)
         except (TimeoutError, HomeError) as error:
             log.warning("the seat %s is not new yet: %s", seat, error or "it takes long to stop")
             return
@@ -169,8 +172,15 @@ class Keeper:
         chosen = cold[: max(0, min(wanted - len(warm), room))]
         missing = [seat for seat in chosen if seat not in servers]
         if missing:
-            await self.api.post("users", {"usernames": missing})
+            await self._make_accounts(missing)
         await asyncio.gather(*(self._start_one(seat, now) for seat in chosen))
+
+    async def _make_accounts(self, names: list[str]) -> None:
+        try:
+            await self.api.post("users", {"usernames": names})
+        except HubApiError as error:
+            if error.status != 409:  # ``event warm`` and the service came at the same time
+                raise
 
     async def _start_one(self, seat: str, now: datetime) -> None:
         body = {"profile": self.event.profile, "options": {}}
@@ -215,13 +225,21 @@ class Keeper:
         announced = await self.culling.maintenance()
         if door.closes is not None and now >= door.closes - self.event.notice:
             if announced is None or announced.at != door.closes + late:
-                await self.culling.set_maintenance(Maintenance(door.closes + late, _goodbye()))
+                await self.culling.set_maintenance(Maintenance(door.closes + late, _goodbye(), closing=True))
         elif (
             announced is not None
             and announced.message == _goodbye()
             and (door.closes is not None or now > announced.at + timedelta(minutes=5))
         ):
             await self.culling.set_maintenance(None)
+
+    async def _pass_on(self) -> None:
+        """Give the organizers' message to the culler, which every seat's server asks."""
+        if self.culling is None:
+            return
+        message = await self.store.state("message")
+        if message != await self.culling.message():
+            await self.culling.set_message(message)
 
     async def _pack(self, seating: Seating) -> None:
         for seat in seating.held:

@@ -17,12 +17,13 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 
-from ..culling.store import PERSONAL
+from ..culling.personal import PERSONAL
+from ..culling.tables import State
 from ..settings import Settings
 from ..spawners.base import slug
 from ..storage import Database, database
+from .codes import HASHED, PLAIN
 from .connections import ConnectionLog
-from .create import HASHED, PLAIN
 from .engine import SeatEngine
 from .keeper import Keeper
 from .purge_plan import ALL_CODES, Task, tasks
@@ -31,6 +32,7 @@ from .store import Store
 ATTESTATION = "attestation.json"
 LOCK = "purge.lock"
 PREFIXES = ("seat-", "organizer-", "helper-")
+OUTPUT = "what the hub wrote to its log, with visitors' addresses and seats: where its operator keeps logs"
 PRINTED = (PLAIN, HASHED, "codes.pdf")
 Progress = Callable[[int, int], None]
 
@@ -66,6 +68,7 @@ class Purge:
         if attestation(self.settings).exists() and await self.traces():
             await self.store.forget_journal()  # a backup was restored: everything is done again
             _set_aside(attestation(self.settings))
+        await self._close()
         accounts = await self._accounts()
         journal = await self.store.journal()
         done = {task for task, (_, finished) in journal.items() if finished}
@@ -77,6 +80,12 @@ class Purge:
             await self.store.done(task, self.now())
         self.progress(len(left), len(left))
         return await self._attest()
+
+    async def _close(self) -> None:
+        """End the event for good: the service starts no seat anew behind the purge."""
+        closed = (await self.store.orders()).closed
+        if closed is None or closed > self.now():
+            await self.store.set_state("closed", self.now().isoformat())
 
     async def traces(self) -> dict[str, int]:
         """Search hub, files and tables, and return what is found: place → number; empty for nothing."""
@@ -129,6 +138,9 @@ class Purge:
             await self._forget_rows(task.subject)
         else:
             await self.store.forget_codes()
+            async with self._tables("culling", self.settings.culling is not None) as session:
+                if session is not None:
+                    await session.execute(delete(State).where(State.name == "message"))
             for path in self._papers():
                 path.unlink(missing_ok=True)
 
@@ -170,6 +182,7 @@ class Purge:
         return {"connection_log": {"days": len(log.days()), "until": str(ends)}} if log and ends else {}
 
     def _not_covered(self) -> Iterator[str]:
+        yield OUTPUT
         if not self.engine.volumes and self.keeper.files.homes is None:
             yield "folders of homes that the hub does not see"
         if not _ours(self.settings):

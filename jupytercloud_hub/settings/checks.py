@@ -19,6 +19,7 @@ def cross_checks(settings: Settings) -> Iterator[Finding]:
     """Yield what is wrong between sections: (key, rule, hint)."""
     yield from _roles(settings)
     yield from _login(settings)
+    yield from _login_of_event(settings)
     yield from _duplicates(settings)
     yield from _profiles_of_rules(settings)
     yield from _price_classes(settings)
@@ -28,8 +29,9 @@ def cross_checks(settings: Settings) -> Iterator[Finding]:
 
 
 def _roles(settings: Settings) -> Iterator[Finding]:
-    if settings.site.role == "portal" and not (settings.federation and settings.federation.sites):
-        yield ("site", "role"), Text("a portal needs federation.sites: the sites it sends people to"), None
+    if settings.site.role == "portal" and settings.federation is None:
+        rule = Text("a portal needs its section federation: the sites it sends people to, now or once they join")
+        yield ("site", "role"), rule, None
     if settings.site.role == "portal" and settings.profiles:
         yield ("profiles",), Text("a portal starts no servers: profiles belong to the sites"), None
 
@@ -45,6 +47,20 @@ def _login(settings: Settings) -> Iterator[Finding]:
             if rule.scopes and scopes.setdefault(rule.name, rule.scopes) != rule.scopes:
                 key = ("institutions", index, "roles", place, "scopes")
                 yield key, Text("two rules give the role {name} different scopes", name=rule.name), None
+
+
+def _login_of_event(settings: Settings) -> Iterator[Finding]:
+    if settings.event is None or settings.event.login is None:
+        return
+    auth, login = settings.auth, settings.event.login
+    if auth is None:
+        yield ("event", "login"), Text("a login beside the code needs auth: the OpenID provider"), None
+        return
+    if auth.guests is not None or auth.leavers.export:
+        yield ("auth",), Text("guests and leavers are a site's: of an event's logins nothing is kept"), None
+    if login.visitors and not settings.institutions and not auth.allow_anybody:
+        key = ("event", "login", "visitors")
+        yield key, Text("visitors who log in need institutions, or auth.allow_anybody"), None
 
 
 def _duplicates(settings: Settings) -> Iterator[Finding]:

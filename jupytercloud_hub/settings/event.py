@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from ..contracts.model import Model
 from ..contracts.text import Text
 from ..contracts.units import Duration
+from ..identity.institutions import Texts
 from .culling import Clock
 from .secrets import Secret
 
@@ -52,6 +53,26 @@ class ConnectionLogSettings(Model):
     """How long each day is kept; the purge of the event leaves it until then."""
 
 
+class EventStaff(Model):
+    """People who run the event, of those that the login's rules let in."""
+
+    groups: Texts = ()
+    """Groups that the rules of ``auth:`` and ``institutions:`` give."""
+    usernames: Texts = ()
+    """Usernames, as ``auth.username`` makes them."""
+
+
+class EventLogin(Model):
+    """A federated login beside the code. Goes with ``auth:`` and ``institutions:``; only a keyed hash of it is kept."""
+
+    organizers: EventStaff = EventStaff()
+    """Who has the board."""
+    helpers: EventStaff = EventStaff()
+    """Who sees the board and answers calls."""
+    visitors: int = Field(default=0, ge=0)
+    """Other people who may come in by login, each with a seat of her own as by a code; 0 for none."""
+
+
 class EventSettings(Model):
     """An event: when, for how many, with what."""
 
@@ -79,6 +100,8 @@ class EventSettings(Model):
     """Key of these hashes."""
     open_code_cap: int = Field(default=0, ge=0)
     """Visitors that may come in by the one open code, each with a code of her own from then on."""
+    login: EventLogin | None = None
+    """A federated login beside the code; without this section there is none."""
     guesses: GuessSettings = GuessSettings()
     """How fast codes can be tried."""
     trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
@@ -91,9 +114,9 @@ class EventSettings(Model):
     A name stands for all of its addresses. Without any, that of ``DOCKER_HOST`` alone is asked.
     """
     proxy_url: str = Field(default="", pattern=r"^(https?://.+)?$")
-    """Where the hub's services reach the proxy, such as ``http://127.0.0.1:8000``; ``site.url`` otherwise.
+    """Where services and visitors' servers reach the proxy, such as ``http://127.0.0.1:8000``; ``site.url`` otherwise.
 
-    On engines, visitors' work is read through it before servers stop.
+    On engines, visitors' work is read through it before servers stop, and messages reach their screens.
     """
     connection_log: ConnectionLogSettings | None = None
     """Keeps a connection log; without this section there is none."""

@@ -32,14 +32,15 @@ class KubernetesHomes:
     def __init__(self, site: str, namespace: str) -> None:
         self._hub, self._namespace = slug(site or "hub"), namespace
 
-    async def kept(self) -> Sequence[EngineHome]:
-        """Return this hub's claims, with what they may hold."""
+    async def kept(self, *, ending: bool = False) -> Sequence[EngineHome]:
+        """Return this hub's claims, with what they may hold; ``ending``: those, too, that are being deleted."""
         async with await client_of_cluster() as client:
             listed = await CoreV1Api(client).list_namespaced_persistent_volume_claim(
                 self._namespace, label_selector=STORAGE
             )
             claims = client.sanitize_for_serialization(listed)["items"]
-        found = [home for claim in claims if (home := home_of(claim, self._hub)) is not None]
+        wanted = [claim for claim in claims if ending or "deletionTimestamp" not in claim["metadata"]]
+        found = [home for claim in wanted if (home := home_of(claim, self._hub)) is not None]
         return sorted(found, key=lambda home: home.slug)
 
     async def archive(self, home: EngineHome, target: Path) -> Path:
@@ -66,7 +67,7 @@ def home_of(claim: Mapping[str, Any], hub: str) -> EngineHome | None:
     """Return whose home a claim is, None for another hub's; a stock hub's claims have no hub's name."""
     meta = claim["metadata"]
     labels = meta.get("labels") or {}
-    if labels.get(HUB, hub) != hub or "deletionTimestamp" in meta:
+    if labels.get(HUB, hub) != hub:
         return None
     capacity = (claim.get("status") or {}).get("capacity") or claim["spec"]["resources"]["requests"]
     whose = labels.get(USER) or labels.get(STOCK_USER) or meta["name"]

@@ -33,7 +33,7 @@ from tests.support.ports import free_ports
 
 TOKEN = "bench-" + "b" * 26
 CULLERS = ("ours", "theirs")
-COME_BACK_AFTER_S = 2.0
+PATIENCE_S = 600  # a hub on a machine that does something else
 LATER = timedelta(minutes=50)  # the hub refuses activity more than an hour ahead
 
 
@@ -48,6 +48,11 @@ class Sizes:
     in_flight: int = 10
     come_back: int = 20
     quiet_runs: int = 3
+
+    @property
+    def come_back_after_s(self) -> float:
+        """When people come back: well before the turn of their servers, which are the last, also of a small hub."""
+        return min(2.0, 0.2 * self.idle / self.in_flight * self.stop_seconds)
 
 
 @dataclass
@@ -98,7 +103,7 @@ class BenchHub:
         }
         self._servers = ThreadingHTTPServer(("127.0.0.1", servers), _Answer)
         threading.Thread(target=self._servers.serve_forever, daemon=True).start()
-        self.client = httpx.AsyncClient(timeout=60, headers={"Authorization": f"Bearer {TOKEN}"})
+        self.client = httpx.AsyncClient(timeout=PATIENCE_S, headers={"Authorization": f"Bearer {TOKEN}"})
         self.names = [f"user-{number:05}" for number in range(sizes.users)]
         self.busy = self.names[: sizes.running - sizes.idle]
         first = len(self.busy)
@@ -136,7 +141,7 @@ class BenchHub:
             except httpx.TransportError:
                 return False
 
-        await until(up, 60)
+        await until(up, PATIENCE_S)
         for first in range(0, len(self.names), 500):
             body = {"usernames": self.names[first : first + 500]}
             (await self.client.post(f"{self.api}/users", json=body)).raise_for_status()
@@ -171,7 +176,7 @@ class BenchHub:
         async def ready() -> bool:
             return len(set(users) - await self.running()) == 0
 
-        await until(ready, 120)
+        await until(ready, PATIENCE_S)
 
     async def running(self) -> set[str]:
         """Return the owners of ready servers."""
@@ -243,7 +248,7 @@ async def cull(hub: BenchHub, culler: str) -> Cull:
     pass_ = asyncio.create_task(hub.once(culler, idle_seconds))
     listed = asyncio.create_task(_when_listed(hub, began))
     await listed
-    await asyncio.sleep(COME_BACK_AFTER_S)
+    await asyncio.sleep(hub.sizes.come_back_after_s)
     returning = hub.idle[culler][-hub.sizes.come_back :]
     await hub.active(returning, LATER / 2)
     took = await pass_
@@ -282,7 +287,7 @@ async def _when_listed(hub: BenchHub, began: float) -> None:
     async def first_stop() -> bool:
         return any(event["what"] == "stop" for event in hub.events(began))
 
-    await until(first_stop, 60)
+    await until(first_stop, PATIENCE_S)
 
 
 async def quiet(hub: BenchHub, result: Result) -> None:
@@ -307,10 +312,6 @@ culling: {{every: "1 s", rules: [{{name: bench, idle: "10 h"}}]}}
 """
 
 
-OURS = "import tests.bench.culler_worker; from jupytercloud_hub.cli.main import main; main()"
-"""The command; the worker's module keeps the tests' own tools out of it."""
-
-
 async def service(hub: BenchHub, culler: str) -> dict[str, float]:
     """Start a culler as a service beside the hub, and read what it holds once it has been through a pass."""
     (port,) = free_ports(1)
@@ -323,7 +324,7 @@ async def service(hub: BenchHub, culler: str) -> dict[str, float]:
         "JUPYTERCLOUD_CULLER_URL": f"http://127.0.0.1:{port}",
         "JUPYTERCLOUD_CULLER_API_TOKEN": TOKEN,
     }
-    ours = ("-c", OURS, "serve", "culler", "--config", str(settings))
+    ours = ("-m", "jupytercloud_hub", "serve", "culler", "--config", str(settings))
     theirs = ("-m", "jupyterhub_idle_culler", f"--url={hub.api}", "--timeout=36000", "--cull-every=1")
     began, pages = time.time(), -(-hub.sizes.running // (200 if culler == "ours" else 50))
     process = await asyncio.create_subprocess_exec(
@@ -339,7 +340,7 @@ async def service(hub: BenchHub, culler: str) -> dict[str, float]:
         return len(found) >= 2 * pages
 
     try:
-        await until(two_passes, 120)
+        await until(two_passes, PATIENCE_S)
         lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
         return {"peak_mib": next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))}
     finally:
@@ -388,15 +389,13 @@ LIMITS = {
     "wall": 0.13,
     "wall of a small run": 0.25,
     "cpu with nothing to cull": 1.2,
-    "growth by a pass": 1.5,
-    "memory of a pass": 2.4,
-    "memory of a small run's pass": 2.6,
-    "memory of the service": 2.7,
-    "memory of a small run's service": 3.3,
+    "memory of a pass": 1.5,
+    "memory of a small run's pass": 1.7,
+    "memory of the service": 2.4,
+    "memory of a small run's service": 2.8,
 }
-"""Ours to theirs, at most. Memory: 1.5 is asked, and holds for what a pass adds to a process that has all it needs
-loaded. Of the whole process it can't hold: Python, TLS, SQLAlchemy and pydantic are 1.4 times theirs by themselves
-before a page is read; docs/howto/idle-servers.md has the figures piece by piece."""
+"""Ours to theirs, at most. Memory is the peak of a whole process: one that runs a pass, and the service with pages,
+logins and API, which theirs has not. docs/howto/idle-servers.md has the figures piece by piece."""
 
 
 def broken(result: Result) -> list[str]:
@@ -415,7 +414,6 @@ def broken(result: Result) -> list[str]:
         "list requests": ours["list_requests"] <= 6,
         "wall": ratio(result.cull, "wall_s") <= LIMITS["wall" if full else "wall of a small run"],
         "cpu with nothing to cull": not full or ratio(result.quiet, "cpu_s") <= LIMITS["cpu with nothing to cull"],
-        "growth by a pass": not full or ratio(result.cull, "grown_mib") <= LIMITS["growth by a pass"],
         "memory of a pass": ratio(result.cull, "peak_mib") <= LIMITS[f"memory of a {small}pass"],
         "memory of the service": ratio(result.service, "peak_mib")
         <= LIMITS["memory of the service" if full else "memory of a small run's service"],

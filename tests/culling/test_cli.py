@@ -64,6 +64,14 @@ def test_a_hub_that_is_away_ends_with_one(config: Path, monkeypatch: pytest.Monk
     assert (result.exit_code, "127.0.0.1:9" in result.output) == (1, True)
 
 
+def test_a_database_that_can_not_be_used_is_told_in_one_line(config: Path) -> None:
+    (config.parent / "state").mkdir()
+    (config.parent / "state" / "jupytercloud.sqlite").write_text("this is no database" * 100)
+    result = cull(config, "maintenance")
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert "la base de données de culling est inutilisable" in result.output
+
+
 def test_who_was_not_seen_for_long_is_listed_the_longest_away_first() -> None:
     def user(name: str, days: int, **more: object) -> dict[str, object]:
         return {"name": name, "last_activity": (NOW - timedelta(days=days)).isoformat(), "servers": {}, **more}

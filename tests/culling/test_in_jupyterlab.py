@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import uuid
@@ -17,7 +18,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 import jupytercloud_hub.culling
-from tests.support import CACHE
+from tests.support import CACHE, ROOT
 from tests.support.chromium import prepare
 
 from .hub import Hub, until
@@ -104,10 +105,22 @@ async def test_a_long_computation_without_a_browser_is_not_idle_and_its_end_is(h
     await until(stopped, 60)
 
 
+async def _lab(browser: Any, hub: Hub, locale: str) -> Any:
+    """Open anna's JupyterLab in a browser of its own."""
+    page = await (await browser.new_context(locale=locale)).new_page()
+    page.set_default_timeout(90_000)
+    await page.goto(f"{hub.base}user/anna/lab")
+    await page.fill("input[name=username]", "anna")
+    await page.fill("input[name=password]", "x")
+    await page.click("input[type=submit], button[type=submit]")
+    return page
+
+
 @pytest.mark.browser
 async def test_an_open_tab_is_told_in_jupyterlab_keeps_the_server_once_and_is_stopped_with_the_reason(
     hub: Hub, tmp_path: Path
 ) -> None:
+    pictures = ROOT / os.environ.get("JUPYTERCLOUD_SCREENSHOTS", str(tmp_path))
     from playwright.async_api import async_playwright, expect
 
     await hub.spawn("anna")
@@ -115,16 +128,17 @@ async def test_an_open_tab_is_told_in_jupyterlab_keeps_the_server_once_and_is_st
         browser = await playwright.chromium.launch(
             executable_path=str(prepare(CACHE / "chromium")), args=["--no-sandbox"]
         )
-        page = await (await browser.new_context(locale="fr-FR")).new_page()
-        await page.goto(f"{hub.base}user/anna/lab")
-        await page.fill("input[name=username]", "anna")
-        await page.fill("input[name=password]", "x")
-        await page.click("input[type=submit], button[type=submit]")
+        english, page = [await _lab(browser, hub, locale) for locale in ("en-GB", "fr-FR")]
         notice = page.locator(".Toastify__toast", has_text="Ce serveur s'arrête à")
         await expect(notice).to_be_visible(timeout=60_000)
         assert "Arrêt après 30 s sans activité (Essais)." in (await notice.inner_text())
         before = (await hub.view("anna"))["stops_at"]
-        await page.screenshot(path=str(tmp_path / "notice.png"))
+        told = english.locator(".Toastify__toast", has_text="This server stops at")
+        await expect(told.get_by_role("button", name=re.compile("Keep it until"))).to_be_visible(timeout=20_000)
+        assert "Stopped after 30 s without activity (Trials)." in (await told.inner_text())
+        for shown, language in ((page, "fr"), (english, "en")):
+            await shown.screenshot(path=str(pictures / f"notice-{language}.png"))
+        await english.close()
         await notice.get_by_role("button", name=re.compile("Le garder jusqu'à")).click()
 
         async def kept() -> bool:

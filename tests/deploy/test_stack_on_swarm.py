@@ -6,22 +6,39 @@ registry's), the hub's image built from ``images/hub``, LemonLDAP::NG, autofs fo
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import shlex
+import shutil
+import socket
+import ssl
 from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from ruamel.yaml import YAML
 
+from jupytercloud_hub.deploy.stack import Stack, render
+from tests.support.acme import pebble
+from tests.support.engines import LIGHT
+from tests.support.engines_cvmfs import cvmfs
 from tests.support.engines_swarm import Swarm
 from tests.support.swarm_people import Person
 from tests.support.swarm_stack import StackOnSwarm, stack_on_swarm, until
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1700), pytest.mark.asyncio(loop_scope="module")]
 
+meanwhile = asyncio.to_thread
+"""What an administrator does while a websocket is open: its pings are answered."""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StackOnSwarm]:
-    async with stack_on_swarm(swarm, tmp_path_factory.mktemp("stack")) as made:
-        yield made
+    with cvmfs("swarm"):
+        async with stack_on_swarm(swarm, tmp_path_factory.mktemp("stack")) as made:
+            yield made
 
 
 async def test_a_person_logs_in_starts_a_server_computes_and_reads_cvmfs(stack: StackOnSwarm) -> None:
@@ -49,15 +66,58 @@ async def test_a_hub_that_is_replaced_is_not_noticed_in_a_notebook(stack: StackO
         await person.log_in()
         async with person.kernel() as kernel:
             await kernel.run("kept = 'before the update'")
-            hub = stack.swarm.task(stack.service("hub"))["ID"]
-            stack.manager(f"docker service update --detach --force {stack.service('hub')}")
-            until(lambda: stack.swarm.task(stack.service("hub"), state=None)["ID"] != hub, 120)
+            hub, newest = stack.service("hub"), partial(stack.swarm.task, stack.service("hub"))
+            before = newest()["ID"]
+            await meanwhile(stack.manager, f"docker service update --detach --force {hub}")
+            await meanwhile(until, lambda: newest(state=None)["ID"] != before, 120)
             assert await kernel.run("kept") == "'before the update'", "while there is no hub"
-            assert stack.swarm.task(stack.service("hub"), timeout=600)["ID"] != hub, "the new one is healthy"
-            stack.healthy()
+            assert (await meanwhile(newest, timeout=600))["ID"] != before, "the new one is healthy"
+            await meanwhile(stack.healthy)
             assert await kernel.run("kept") == "'before the update'", "on the same websocket"
             assert kernel.opened == 1
         assert await person.server_is_ready()
+
+
+HOST, ISSUER = "hub.labo.example", "https://login.example.fr"
+
+
+def shown_for(host: str, address: str, port: int, root: str) -> bool:
+    """Whether a certificate for this name is shown there that is believed under this root."""
+    trust = ssl.create_default_context(cadata=root)
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection((address, port), 10) as plain,
+        trust.wrap_socket(plain, server_hostname=host),
+    ):
+        return True
+    return False
+
+
+async def test_traefik_gets_a_certificate_by_acme_with_what_the_stack_says(stack: StackOnSwarm, tmp_path: Path) -> None:
+    """The shipped arguments and labels, in containers of their own: the stack has the ports."""
+    with pebble(tmp_path, stack.swarm.gateway(), stack.pems, stack.address, 5002) as authority:
+        texts = render(Stack(site="labo", url=f"https://{HOST}/", issuer=ISSUER, acme_server=authority.directory))
+        services = YAML(typ="safe").load(texts["stack.yaml"])["services"]
+        words = [
+            word.replace("swarm.endpoint=tcp://socket-traefik:2375", "docker").replace("swarm", "docker")
+            for word in services["traefik"]["command"]
+        ]
+        shutil.copy(stack.pems["authority"], stack.folder / "acme.pem")
+        labels = [f"--label={name}={value}" for name, value in services["proxy"]["deploy"]["labels"].items()]
+        run = ["docker", "run", "-d", "--label=acme-test"]
+        mounts = ["-v", "/engine/docker.sock:/var/run/docker.sock", "-v", f"{stack.there}/acme.pem:/acme.pem"]
+        options = [*mounts, "-v", "/acme", "-p", "5002:80", "-p", "5003:443", "-e", "LEGO_CA_CERTIFICATES=/acme.pem"]
+        try:
+            stack.manager(shlex.join([*run, *labels, LIGHT]))
+            traefik = stack.manager(shlex.join([*run, *options, services["traefik"]["image"], *words])).strip()
+            root = authority.root()
+            until(
+                lambda: shown_for(HOST, stack.address, 5003, root),
+                120,
+                lambda: stack.manager(f"docker logs {traefik} 2>&1") + (tmp_path / "pebble.log").read_text(),
+            )
+        finally:
+            stack.manager("docker rm -f $(docker ps -aq -f label=acme-test)")
 
 
 async def test_a_dump_brings_people_and_accounts_back_on_an_empty_stack(stack: StackOnSwarm) -> None:

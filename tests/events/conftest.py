@@ -102,15 +102,18 @@ def words(answer: httpx.Response) -> str:
     return text_of(answer.text)
 
 
-async def start(folder: Path, now: datetime = INSIDE) -> Fair:
-    """Start the hub of an event's directory, in this process and without its services."""
+async def start(folder: Path, now: datetime = INSIDE, port: int | None = None, extra: Config | None = None) -> Fair:
+    """Start the hub of an event's directory, in this process, without its services; ``port``: its own."""
     config = Config()
     configure(config, folder / "jupytercloud.yaml")
+    if port is not None:
+        config.JupyterHub.hub_bind_url = f"http://127.0.0.1:{port}"
     config.JupyterHub.services = []
     config.JupyterHub.load_roles = []
     config.JupyterHub.extra_user_scopes = []
     config.JupyterHub.bind_url = f"http://127.0.0.1:{random_port()}/salon/"
     config.Spawner.http_timeout = 60
+    config.merge(extra or Config())
     app = await start_hub(config, {}, folder)
     codes: dict[str, list[str]] = {}
     for row in csv.DictReader((folder / "codes.csv").open()):

@@ -12,6 +12,7 @@ from tests.support.engines import RUN
 from tests.support.engines_swarm import Swarm
 from tests.support.event_hub import EventHub
 from tests.support.ports import free_port
+from tests.support.story import steps_before
 
 from . import on_engine
 from .on_engine import Engine
@@ -72,6 +73,11 @@ def engine(swarm: Swarm) -> Engine:
         return swarm.exec(found[slug(account)], "sh", "-c", command)
 
     return Engine(homes, servers, inside)
+
+
+@pytest.fixture(autouse=True)
+def story(request: pytest.FixtureRequest) -> None:
+    steps_before(request)
 
 
 def test_a_code_opens_a_warm_seat(hub: EventHub, engine: Engine) -> None:

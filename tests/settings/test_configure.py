@@ -66,7 +66,7 @@ LEAST = {
         "read:servers",
         "read:services",
     ],
-    "service-agent": ["admin:server_state", "list:users", "read:servers", "read:users:name"],
+    "service-agent": ["admin:server_state", "list:users", "read:servers"],
 }
 """Whoever widens one of these has to say so here."""
 

@@ -15,6 +15,7 @@ from jupytercloud_hub.cli.main import main
 from jupytercloud_hub.spawners.base import slug
 from jupytercloud_hub.spawners.homes_kubernetes import bytes_of, home_of, mounts
 from jupytercloud_hub.spawners.homes_swarm import name_pattern, owner
+from jupytercloud_hub.spawners.kubernetes_sweep import client_of_cluster
 from jupytercloud_hub.spawners.swarm_objects import home_mount
 from tests.support.engines import LIGHT
 from tests.support.engines_swarm import Swarm
@@ -156,3 +157,23 @@ def test_claims_are_listed_and_deleted_by_hand_and_not_while_a_pod_has_one(
     site.cluster.kubectl("delete", "pod", "uses-it", "-n", site.namespace, "--grace-period=0", "--force")
     site.command(0, "homes", "delete", "anna", "--yes")
     until(lambda: site.operate(0, "homes", "list") == [])
+
+
+async def test_the_cluster_is_the_one_that_kubeconfig_names_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "another"):
+        (tmp_path / name).write_text(
+            f"""
+apiVersion: v1
+kind: Config
+current-context: here
+contexts: [{{name: here, context: {{cluster: here, user: hub}}}}]
+clusters: [{{name: here, cluster: {{server: "https://{name}.example"}}}}]
+users: [{{name: hub, user: {{token: x}}}}]
+"""
+        )
+    for name in ("one", "another"):
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / name))
+        async with await client_of_cluster() as client:
+            assert client.configuration.host == f"https://{name}.example"

@@ -78,3 +78,28 @@ print(sys.modules["jupyterhub.orm"].User is scopes.orm.User)
 def test_a_service_process_does_without_what_only_a_hub_needs_until_something_asks_for_it():
     done = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["[]", "users ['alembic', 'mako']", "True"]
+
+
+CULLER = """
+import sys
+from jupytercloud_hub.web.unneeded import HUB_ONLY, do_without_sqlalchemy, import_when_used
+import_when_used(*HUB_ONLY)
+do_without_sqlalchemy()
+import jupytercloud_hub.culling.service
+print([name for name in sys.modules if name.startswith("sqlalchemy.")])
+from jupyterhub import scopes, utils
+print(sorted(scopes.expand_scopes(["read:servers"])))
+print(issubclass(utils.SQLAlchemyError, Exception), scopes.orm.User.__tablename__, scopes.sa.inspect.__name__)
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+print(issubclass(OperationalError, SQLAlchemyError))
+"""
+
+
+def test_the_cullers_process_does_without_sqlalchemy_until_something_asks_for_it():
+    done = subprocess.run([sys.executable, "-c", CULLER], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "['sqlalchemy.exc']",
+        "['read:servers', 'read:users:name']",
+        "True users inspect",
+        "True",
+    ]

@@ -41,4 +41,10 @@ def configure_culling(config: Any, settings: Settings, services: Services) -> No
     spawner = config.Spawner
     wanted = present(spawner, "server_token_scopes", list(SERVER_TOKEN_SCOPES))
     spawner.server_token_scopes = [*wanted, f"access:services!service={CULLER}"]
-    update(spawner, "environment", {"JUPYTERCLOUD_CULLER_URL": f"{settings.site.url}services/{CULLER}/"})
+    update(spawner, "environment", {"JUPYTERCLOUD_CULLER_URL": f"{_address(settings)}services/{CULLER}/"})
+
+
+def _address(settings: Settings) -> str:
+    """Return where servers reach the hub's pages: an event's own proxy, which needs no way out and no certificate."""
+    inside = settings.event.proxy_url if settings.event else ""
+    return f"{inside.rstrip('/')}{settings.site.base_path}" if inside else settings.site.url

@@ -9,14 +9,11 @@ from .names import EVENTS
 from .registry import Services
 
 SCOPES = (
-    "list:users",  # which seats have a server, and whether it answers
-    "read:servers",
-    "admin:users",  # accounts of seats are made, and deleted by the purge
-    "servers",  # seats are started before visitors come, and stopped at the end
+    "admin:users",  # accounts of seats are listed, made, and deleted by the purge
+    "servers",  # seats are started before visitors come, looked at, and stopped at the end
     "access:servers",  # what visitors made is read from their servers, where homes are volumes
-    "read:users:groups",  # who asks for the board: organizers and helpers
 )
-"""The least that works."""
+"""The least that works; a test takes each away and sees what breaks."""
 SPAWNERS = {
     "local": "jupytercloud_hub.events.seats.EventLocalSpawner",
     "swarm": "jupytercloud_hub.events.seats_swarm.EventSwarmSpawner",
@@ -45,6 +42,9 @@ def configure_event(config: Any, settings: Settings, services: Services) -> None
     authenticator.code_key = event.code_key.read(settings.folder)
     authenticator.codes_file = str(settings.folder / event.codes)
     authenticator.work_folder = str(settings.state_folder / WORK)
+    if event.login is not None:
+        # Each time anew: the telephone or the stand's tablet may have been somebody else's a minute ago.
+        config.RenaterAuthenticator.extra_authorize_params = {"prompt": "login"}
     if settings.spawner is not None:
         hub.spawner_class = SPAWNERS[settings.spawner.backend]
         config.SeatMixin.seat_event = settings.site.name

@@ -25,8 +25,8 @@ SCOPES = {
 SERVICE_SCOPES = ("read:users:name", "read:users:groups")
 """What the portal's service needs of its hub: who somebody is, when an operator asks where she would be sent."""
 
-AGENT_SCOPES = ("list:users", "read:users:name", "read:servers", "admin:server_state")
-"""What a site's agent needs: which servers run, with the profile that each was started with."""
+AGENT_SCOPES = ("list:users", "read:servers", "admin:server_state")
+"""What a site's agent needs: which servers run, of whom (`list:users` has the names with it), of which profile."""
 
 
 TOKEN_VARIABLE = f"JUPYTERCLOUD_{FEDERATION.upper()}_API_TOKEN"

