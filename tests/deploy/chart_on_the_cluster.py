@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ruamel.yaml import YAML
 
 from jupytercloud_hub.deploy.render import rendered
 from jupytercloud_hub.deploy.tree import Tree
+from jupytercloud_hub.federation.signing import new_key_pem
 from tests.support import ROOT
 from tests.support.engines import LIGHT
 from tests.support.engines_kubernetes import Kubernetes
@@ -33,7 +35,7 @@ from .test_kubernetes_deployed import Deployed, until
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 
 TOKEN = "t" * 64
-SECRETS = ("client-secret", "quotas-token", "culler-token", "agent-token", "hub-client-token", "heartbeat-key")
+SECRETS = ("client-secret", "quotas-token", "culler-token", "agent-token", "hub-client-token")
 
 
 def values_here(database: str) -> dict[str, Any]:
@@ -74,9 +76,11 @@ def apply_chart(cluster: Kubernetes, namespace: str, files: dict[str, str]) -> d
     addresses = {one["metadata"]["name"]: str(one["spec"]["clusterIP"]) for one in services}
     for one in objects:
         if one["kind"] == "Deployment":
-            one["spec"]["template"]["spec"]["hostAliases"] = [
-                {"ip": address, "hostnames": [name]} for name, address in addresses.items()
-            ]
+            pod = one["spec"]["template"]["spec"]
+            pod["hostAliases"] = [{"ip": address, "hostnames": [name]} for name, address in addresses.items()]
+            for container in pod["containers"]:  # to the proxy in Python no address is this machine's alone
+                given = container.get("args", ())
+                container["args"] = [re.sub(r"^(--(?:api-)?ip=)$", r"\g<1>0.0.0.0", word) for word in given]
             cluster.apply(one, namespace=namespace)
     return addresses
 
@@ -89,7 +93,8 @@ def test_hub_of_a_site_runs_from_the_chart_with_its_services_and_starts_a_server
     load_hub_image(kubernetes, extras=("postgresql", "kubernetes", "chart"))
     with Postgresql.running(kubernetes.gateway()) as postgresql, postgresql.database() as url:
         deployed = Deployed(kubernetes, postgresql)
-        deployed.secret(namespace, "jupytercloud", **dict.fromkeys(SECRETS, "s" * 64))
+        secrets = {**dict.fromkeys(SECRETS, "s" * 64), "heartbeat-key": new_key_pem()}
+        deployed.secret(namespace, "jupytercloud", **secrets)
         manifests = YAML(typ="safe").load_all(Path(ROOT / "helm-values" / "manifests" / "hub-logs.yaml").read_text())
         kubernetes.apply(*manifests, namespace=namespace)
         files = rendered(values_here(deployed.database(url)), Path(chart), namespace)
