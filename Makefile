@@ -13,8 +13,10 @@ export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export npm_config_cache := $(CACHE)/npm
 export JUPYTERCLOUD_NODE_FOLDER := $(CACHE)/node
+# Where a machine sets it, each of the many Python processes of the tests compiles all its modules anew, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo demo-event test lint fix docs bench faults test-engines engines engines-up engines-down tutorial
+.PHONY: help demo demo-event test lint fix docs bench soak faults test-engines engines engines-up engines-down tutorial
 .PHONY: images screenshots lock audit sbom clean
 
 help:
@@ -26,6 +28,8 @@ help:
 	@echo "                   LemonLDAP::NG) and tests on them; make engines-up keeps them up, make engines-down ends them"
 	@echo "make tutorial      root: the tutorial's commands, walked through in a fresh Debian"
 	@echo "make bench         costs beside the peers'"
+	@echo "make soak          1,000 simulated people over portal and two sites, beside stock JupyterHub (SOAK_ARGS); writes"
+	@echo "                   the load report"
 	@echo "make faults        breaks a running federation from a seed, and tells what held (FAULTS_ARGS)"
 	@echo "make images        the container images: with docker and a registry, or a stand-in base (root)"
 	@echo "make lock          freezes what the package stands on; make audit looks for known holes in it, make sbom lists it"
@@ -86,6 +90,9 @@ fix: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+soak: $(READY)
+	@$(BIN)/python -m tests.soak $(or $(SOAK_ARGS),--report)
 
 faults: $(READY)
 	@$(BIN)/python -m tests.support.setup

@@ -20,12 +20,13 @@ VERSION=${VERSION%.dev*}
 REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 
 if [ -n "${STAND_IN:-}" ] || ! command -v docker >/dev/null; then
-  also=
-  [[ " ${*:-pycoa} " != *" hub "* || $# -gt 1 ]] && also=notebook
-  tests/engines/image/builder.sh up $also >&2
+  also=()
+  [[ " ${*:-pycoa} " != *\ @(notebook-base|pycoa)\ * ]] || also+=(notebook)
+  [[ " $* " != *" hub-kubernetes "* ]] || also+=(k8s_hub)
+  tests/engines/image/builder.sh up "${also[@]}" >&2
   DOCKER=(tests/engines/image/builder.sh docker)
   BASE_HUB=${BASE_HUB:-stand-in/python} BASE_NODE=${BASE_NODE:-stand-in/node} BASE_NOTEBOOK=${BASE_NOTEBOOK:-stand-in/notebook}
-  BASE_HUB_KUBERNETES=${BASE_HUB_KUBERNETES:-stand-in/python}
+  BASE_HUB_KUBERNETES=${BASE_HUB_KUBERNETES:-stand-in/k8s-hub}
   NETWORK=(--network host)
 else
   DOCKER=(docker)

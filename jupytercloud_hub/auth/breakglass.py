@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..contracts.text import Text
-from ..storage.database import UpgradeError
+from ..storage.parts import UpgradeError
 from ..web.errors import PublicError
 from . import metrics
 from .oidc.errors import OidcError

@@ -219,9 +219,9 @@ def _moment(value: str | None) -> datetime | None:
 async def _with_store(settings: Settings, call: Callable[[Store], Awaitable[T]]) -> T:
     from ..culling.service import PART
     from ..culling.store import Store
-    from ..storage import Database
+    from ..storage.plain import PlainDatabase
 
-    database = Database(settings.database_url(PART), PART)
+    database = PlainDatabase(settings.database_url(PART), PART)
     try:
         await database.upgrade()
         return await call(Store(database))

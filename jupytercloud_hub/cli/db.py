@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..contracts.text import Text
 from ..settings import Settings
 from ..storage import database
+from ..storage.parts import PARTS
 from .common import WRONG, config_option, fail, json_option, load_or_fail, print_json, print_table
 
 STATES: dict[database.State, str] = {
@@ -30,7 +31,7 @@ def command() -> None:
 def parts(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield each part that has migrations, with its address."""
     folder = Path(database.__file__).parent / "migrations" / "versions"
-    for part in database.PARTS:
+    for part in PARTS:
         if (folder / part).is_dir():
             yield part, settings.database_url(part)
 

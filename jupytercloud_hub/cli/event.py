@@ -16,7 +16,7 @@ import click
 from ..contracts.text import Text
 from ..settings import Settings
 from .common import USAGE, WRONG, config_option, fail, json_option, load_or_fail, print_json, print_table, say
-from .event_planned import HUB_IMAGE, planned
+from .event_planned import planned
 from .event_pycoa import BUTTONS, give_pycoa
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ def command() -> None:
 @click.option("--codes", type=click.IntRange(1, 20000), help="Codes for visitors; as many as seats by default.")
 @click.option("--open-code", is_flag=True, help="One code on the poster for everybody, instead of tickets.")
 @click.option("--url", default="", help="Public address of the hub. With backend local: this machine's own.")
-@click.option("--image", default="", help=f"Image of the hub, on an engine [default: {HUB_IMAGE}].")
+@click.option("--image", default="", help="Image of the hub, on an engine; that of images/ by default.")
 @click.option(
     "--certificate",
     type=click.Choice(["letsencrypt", "own"]),
@@ -204,7 +204,8 @@ def poster(config: Path, as_json: bool) -> None:
     Example:
       jupytercloud event poster --config salon/jupytercloud.yaml
     """
-    from ..events.create import PLAIN, print_again
+    from ..events.codes import PLAIN
+    from ..events.create import print_again
 
     settings = load_or_fail(config)
     if settings.event is None:

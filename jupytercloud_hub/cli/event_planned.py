@@ -22,10 +22,13 @@ from .common import USAGE, fail, say
 from .event_pycoa import BUTTONS, PYCOA, own
 
 LOCAL_PORT = 8200
-HUB_IMAGE = "{registry}/hub:{version}".format_map(
-    {field: Stack.model_fields[field].default for field in ("registry", "version")}
-)
-"""The image of ``images/hub``, as a site's stack names it."""
+_REGISTRY, _VERSION = (Stack.model_fields[field].default for field in ("registry", "version"))
+HUB_IMAGES = {
+    "local": "",
+    "swarm": f"{_REGISTRY}/hub:{_VERSION}",
+    "kubernetes": f"{_REGISTRY}/hub-kubernetes:{_VERSION}",
+}
+"""The images of ``images/hub``, as a site's stack and its values name them."""
 
 
 def planned(given: dict[str, Any], lender: Settings | None) -> tuple[Any, list[Text]]:
@@ -79,7 +82,7 @@ def planned(given: dict[str, Any], lender: Settings | None) -> tuple[Any, list[T
     port = (urlsplit(url).port or LOCAL_PORT) if given["backend"] == "local" else None
     kept = {key: str(value) for key, value in sorted(given.items()) if value not in (None, "", False, "as_json")}
     order = {**kept, "created": facts.now.isoformat(timespec="seconds")}
-    image, certificate = given["image"] or HUB_IMAGE, given["certificate"]
+    image, certificate = given["image"] or HUB_IMAGES[given["backend"]], given["certificate"]
     event = Event(site, settings, codes, sections, port, order, given["backend"], image, certificate)
     return event, list(refusals(settings, codes, catalogue, facts))
 

@@ -25,7 +25,7 @@ from .common import USAGE, WRONG, config_option, fail, json_option, load_or_fail
 STORES = {
     "auth": "..auth.store",
     "federation": "..federation.store",
-    "culling": "..culling.store",
+    "culling": "..culling.personal",
     "quotas": "..quotas.store",
     "events": "..events.store",
 }

@@ -25,10 +25,11 @@ from .quotas_storage import storage
 if TYPE_CHECKING:
     from ..quotas.grants import GrantRequest, GrantView
     from ..quotas.ledger import Ledger
-    from ..quotas.rebuild import Difference
 
 T = TypeVar("T")
 KINDS = get_args(AccountKind)
+MOST_SHOWN = 1000
+"""Differences in a table: a ledger of millions may have as many."""
 
 from_option = click.option("--from", "first", help="First day, such as 2026-09-01; the first of this month.")
 to_option = click.option("--to", "last", help="Last day, included; today.")
@@ -69,7 +70,7 @@ def report(by: str, first: str | None, last: str | None, config: Path, as_json: 
     from ..quotas.usage import totals
 
     async def ask(ledger: Ledger) -> list[tuple[str, dict[str, float]]]:
-        async with ledger.database.session() as session:
+        async with ledger.database.reading() as session:
             return await totals(session, ledger.hub, by, begin, end)
 
     rows = _with_ledger(settings, ask)
@@ -248,32 +249,31 @@ def rebuild(check: bool, config: Path, as_json: bool) -> None:
 
     settings = load_or_fail(config)
 
-    async def work(ledger: Ledger) -> list[Difference]:
-        return [difference async for difference in run(ledger, write=not check)]
+    async def work(ledger: Ledger) -> tuple[int, list[tuple[object, ...]]]:
+        count = 0
+        shown: list[tuple[object, ...]] = []
+        async for difference in run(ledger, write=not check):
+            for column, kept, is_true in difference.sums():
+                key = [str(part) for part in difference.key]
+                if as_json:
+                    row = {"table": difference.table, "key": key, "sum": column, "kept": kept, "true": is_true}
+                    click.echo(("," if count else "[") + json.dumps(row))
+                elif count < MOST_SHOWN:
+                    shown.append((difference.table, " ".join(key), column, kept, is_true))
+                count += 1
+        return count, shown
 
-    found = _with_ledger(settings, work)
+    count, rows = _with_ledger(settings, work)
     if as_json:
-        print_json(
-            [
-                {
-                    "table": each.table,
-                    "key": [str(part) for part in each.key],
-                    "sum": each.column,
-                    "kept": each.kept,
-                    "true": each.true,
-                }
-                for each in found
-            ]
-        )
-    elif not found:
+        click.echo("]" if count else "[]")
+    elif not count:
         click.echo(say(Text("All sums agree with the intervals.")))
     else:
         heads = [Text("table"), Text("row"), Text("sum"), Text("was"), Text("is")]
-        rows = [
-            (each.table, " ".join(str(part) for part in each.key), each.column, each.kept, each.true) for each in found
-        ]
         print_table([say(head) for head in heads], rows)
-    if check and found:
+        if count > len(rows):
+            click.echo(say(Text("… and {count} more (--json has all).", count=count - len(rows))))
+    if check and count:
         raise SystemExit(WRONG)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -20,6 +21,13 @@ def command() -> None:
 @command.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.option("--site", required=True, help="Short name of the site, such as grenoble.")
+@click.option(
+    "--role",
+    type=click.Choice(["site", "portal"]),
+    default="site",
+    show_default=True,
+    help="A site starts servers; a portal sends people to the sites.",
+)
 @click.option("--url", required=True, help="Public address of the hub, such as https://grenoble.example.fr/.")
 @click.option("--issuer", required=True, help="Issuer of the OpenID provider.")
 @click.option("--client-id", default="", help="The hub's name at the provider [default: the site's name].")
@@ -34,6 +42,7 @@ def command() -> None:
     show_default=True,
     help="Traefik asks Let's Encrypt, or you bring your institution's certificate and key.",
 )
+@click.option("--acme-server", default="", help="Directory of another authority that speaks ACME.")
 @json_option
 def init(folder: Path, as_json: bool, **given: str | None) -> None:
     """Write DIR filled in, with new secrets that only you can read. Overwrites nothing.
@@ -43,6 +52,8 @@ def init(folder: Path, as_json: bool, **given: str | None) -> None:
       jupytercloud stack init grenoble --site grenoble --url https://grenoble.example.fr/ \\
         --issuer https://login.example.fr --organization univ-grenoble-alpes.fr
       grenoble/deploy.sh
+      jupytercloud stack init portal --role portal --site portal --url https://portal.example.fr/ \\
+        --issuer https://login.example.fr
     """
     from ..deploy.stack import Stack, existing, new_secrets, render, write
 
@@ -50,8 +61,7 @@ def init(folder: Path, as_json: bool, **given: str | None) -> None:
         stack = Stack.model_validate({name: value for name, value in given.items() if value})
         texts = render(stack)
     except ValidationError as error:
-        said = [(f"--{str(detail['loc'][0]).replace('_', '-')}", rule_of(dict(detail))) for detail in error.errors()]
-        fail("\n".join(f"{option}: {say(rule)}" for option, rule in said), USAGE)
+        fail("\n".join(_problem(dict(detail)) for detail in error.errors()), USAGE)
     except ValueError as error:
         rule = error.args[0]
         fail(f"--issuer: {say(rule) if isinstance(rule, Text) else rule}", USAGE)
@@ -68,6 +78,12 @@ def init(folder: Path, as_json: bool, **given: str | None) -> None:
     if stack.certificate == "own":
         click.echo(say(Text("Your certificate with its chain, and its key: {files}", files=", ".join(needed[1:]))))
     click.echo(say(Text("Then, on a manager of the Swarm: {command}", command=str(folder / "deploy.sh"))))
+
+
+def _problem(detail: dict[str, Any]) -> str:
+    """Return the option, where one alone is wrong, and its rule."""
+    option = "".join(f"--{str(place).replace('_', '-')}: " for place in detail["loc"][:1])
+    return f"{option}{say(rule_of(detail))}"
 
 
 def _next(folder: Path) -> dict[str, str]:

@@ -77,3 +77,5 @@ class Metrics:
                     self.stops.labels(rule, cause, outcome)
             for unit in self.reclaimed.values():
                 unit.labels(rule)
+        for outcome in ("stopped", "failed"):  # an event's end, or the machines': all at once, and only then
+            self.stops.labels("maintenance", "maintenance", outcome)

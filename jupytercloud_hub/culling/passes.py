@@ -22,23 +22,23 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ..contracts.stops import StopRequest
 from ..contracts.text import LANGUAGES, Localized
 from ..hubapi.client import HubApi, HubApiError
 from ..settings.culling import CullingSettings
 from ..web.i18n import render
-from .asked import Asked
 from .facts import Report, Start, reported, servers_of
-from .letters import Letters
 from .metrics import Metrics
 from .reclaimed import LONGEST, reclaimed
 from .rules import Action, Judge, KeepRefused, Memory, Server, Verdict
 from .store import Done, Remembered, Store, Way
 from .together import Together
-from .webhook import Webhook
 
 if TYPE_CHECKING:
+    from ..contracts.stops import StopRequest
     from ..web.service import Now
+    from .asked import Asked
+    from .letters import Letters
+    from .webhook import Webhook
 
 log = logging.getLogger("jupytercloud.culling")
 

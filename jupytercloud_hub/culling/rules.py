@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ..contracts.stops import StopRequest
 from ..contracts.text import Localized, Text
 from ..contracts.units import format_duration
 from ..settings.culling import CullingRule, CullingSettings, Keep
 from .timetable import Segment, segments
+
+if TYPE_CHECKING:
+    from ..contracts.stops import StopRequest
 
 
 class Cause(StrEnum):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..contracts.stops import STOPS_PATH
 from ..hubapi.client import HubApi, HubApiError
 from ..settings.culling import CullingSettings
-from ..storage import Database
+from ..storage.plain import PlainDatabase
 from ..web.mail import Mailer
 from ..web.service import Service
 from . import pages
@@ -50,8 +50,8 @@ class CullerService(Service):
 
     async def start(self) -> None:
         """Open the database and begin with the passes."""
-        self._database = Database(self.settings.database_url(PART), PART)
-        await self._database.upgrade(apart=True)
+        self._database = PlainDatabase(self.settings.database_url(PART), PART)
+        await self._database.upgrade()
         self.store = Store(self._database)
         self.metrics = Metrics(self.registry)
         self.metrics.foresee(rule.name for rule in self.culling.rules)

@@ -8,20 +8,55 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from ..contracts.text import LANGUAGES, Localized
-from ..storage import Database
+from ..storage.plain import PlainDatabase, document, moment
 from .facts import Report, Start
 from .reclaimed import Freed
 from .rules import KeepRefused, Maintenance, Memory, Server
-from .tables import Activity, Kept, State, Stopped, Warning_
 
 MOMENTS = ("read", "settles", "counted")
 Way = Literal["told", "mailed"]
 """How a warning leaves the culler, as its column is named: the operator's webhook, or a letter."""
-PERSONAL = (Warning_, Kept, Activity, Stopped)
+
+_THIS = '"user" = :user AND server = :server AND started = :started'
+_WARN = """
+INSERT INTO culling_warning ("user", server, started, asker, warned_at, told, mailed)
+VALUES (:user, :server, :started, :asker, :warned_at, :no, :no) ON CONFLICT DO NOTHING"""
+_WITHDRAW = f"DELETE FROM culling_warning WHERE {_THIS} AND asker = :asker"  # noqa: S608 - constants
+_UNTOLD = {way: f'SELECT "user", server, started FROM culling_warning WHERE NOT {way}' for way in ("told", "mailed")}  # noqa: S608
+_TOLD = {way: f"UPDATE culling_warning SET {way} = :yes WHERE {_THIS}" for way in ("told", "mailed")}  # noqa: S608
+_KEEP_FIRST = """
+INSERT INTO culling_kept ("user", server, started, times, until)
+VALUES (:user, :server, :started, 1, :until) ON CONFLICT DO NOTHING"""
+_KEEP_AGAIN = f"UPDATE culling_kept SET times = times + 1, until = :until WHERE {_THIS} AND times = :seen"  # noqa: S608
+_REPORT = """
+INSERT INTO culling_activity ("user", server, started, reported_at, active_at, busy)
+VALUES (:user, :server, :started, :reported_at, :active_at, :busy) ON CONFLICT ("user", server, started) DO UPDATE
+SET reported_at = excluded.reported_at, active_at = excluded.active_at, busy = excluded.busy"""
+_STOPPED = """
+INSERT INTO culling_stopped ("user", server, started, stopped_at, cause, rule, reason, cpu, memory, gpu)
+VALUES (:user, :server, :started, :stopped_at, :cause, :rule, :reason, :cpu, :memory, :gpu)"""
+_RECENT = """
+SELECT server, stopped_at, reason FROM culling_stopped WHERE "user" = :user AND stopped_at >= :since
+ORDER BY stopped_at DESC LIMIT 20"""
+_FREED = """
+SELECT "user", server, stopped_at, rule, cpu, memory, gpu FROM culling_stopped
+WHERE stopped_at >= :since AND cause IN ('idle', 'age')"""
+_PRUNE = (
+    "DELETE FROM culling_stopped WHERE stopped_at < :before",
+    "DELETE FROM culling_warning WHERE warned_at < :before",
+    "DELETE FROM culling_kept WHERE until < :before",
+    "DELETE FROM culling_activity WHERE reported_at < :before",
+)
+_STATE = "SELECT value FROM culling_state WHERE name = :name"
+_SET = """
+INSERT INTO culling_state (name, value) VALUES (:name, :value)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
+_CLAIM = """
+INSERT INTO culling_state (name, value) VALUES ('pass', :value)
+ON CONFLICT (name) DO UPDATE SET name = excluded.name"""
+_UNSET = "DELETE FROM culling_state WHERE name = :name"
+_NOBODY = {"holder": "", "until": "1970-01-01T00:00:00+00:00"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +91,43 @@ class Done:
     reason: Localized
 
 
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """A stop as its owner's page tells it; ``reason`` by language."""
+
+    server: str
+    stopped_at: datetime
+    reason: Mapping[str, str]
+
+
 class Store:
     """The culler's tables. Every method is one transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: PlainDatabase) -> None:
         self._database = database
 
     async def remembered(self, *users: str) -> Remembered:
         """Return what is remembered of all starts, or of some people's."""
+        names = {f"user{number}": user for number, user in enumerate(users)}
+        which = f' WHERE "user" IN ({", ".join(f":{name}" for name in names)})' if names else ""
 
-        def of(table: Any, *columns: Any) -> Any:
-            query = select(table.user, table.server, table.started, *columns)
-            return query.where(table.user.in_(users)) if users else query
+        def of(table: str, columns: str) -> str:
+            return f'SELECT "user", server, started, {columns} FROM culling_{table}{which}'  # noqa: S608 - no values
 
-        async with self._database.session() as session:
+        async with self._database.transaction() as sql:
             warned: dict[Start, dict[str, datetime]] = defaultdict(dict)
-            query = of(Warning_, Warning_.asker, Warning_.warned_at)
-            for user, server, started, asker, at in await session.execute(query):
-                warned[user, server, started][asker] = at
-            query = of(Kept, Kept.times, Kept.until)
-            kept = {tuple(start): (times, until) for *start, times, until in await session.execute(query)}
-            query = of(Activity, Activity.reported_at, Activity.active_at, Activity.busy)
-            reports = {
-                (user, server, started): Report(reported_at, active_at, tuple(busy))
-                for user, server, started, reported_at, active_at, busy in await session.execute(query)
+            for user, server, started, asker, at in await sql.rows(of("warning", "asker, warned_at"), **names):
+                warned[user, server, moment(started)][asker] = moment(at)
+            kept = {
+                (user, server, moment(started)): (times, moment(until))
+                for user, server, started, times, until in await sql.rows(of("kept", "times, until"), **names)
             }
-            rows = await session.execute(select(State.name, State.value))
-            state: dict[str, dict[str, Any]] = {name: value for name, value in rows}  # noqa: C416 - rows are no pairs
+            rows = await sql.rows(of("activity", "reported_at, active_at, busy"), **names)
+            reports = {
+                (user, server, moment(started)): Report(moment(reported), moment(active), tuple(document(busy)))
+                for user, server, started, reported, active, busy in rows
+            }
+            state = {name: document(value) for name, value in await sql.rows("SELECT name, value FROM culling_state")}
         memories = {
             start: Memory(
                 warned=warned.get(start, {}),
@@ -97,66 +142,46 @@ class Store:
 
     async def warn(self, changes: Iterable[tuple[Start, Mapping[str, datetime], Mapping[str, datetime]]]) -> None:
         """Bring the warnings of each start from what they were to what they are now."""
-        async with self._database.session() as session:
-            for (user, server, started), before, after in changes:
-                for asker in before.keys() - after.keys():
-                    which = (Warning_.user == user, Warning_.server == server, Warning_.started == started)
-                    await session.execute(delete(Warning_).where(*which, Warning_.asker == asker))
-                for asker in after.keys() - before.keys():
-                    # A page and a pass may say it at the same moment: the first word counts.
-                    values = {"user": user, "server": server, "started": started, "asker": asker}
-                    row = self._database.insert(Warning_).values(
-                        **values, warned_at=after[asker], told=False, mailed=False
-                    )
-                    await session.execute(row.on_conflict_do_nothing())
+        withdrawn, given = [], []
+        for start, before, after in changes:
+            withdrawn += [{**_key(start), "asker": asker} for asker in before.keys() - after.keys()]
+            given += [
+                {**_key(start), "asker": asker, "warned_at": after[asker], "no": False}
+                for asker in after.keys() - before.keys()
+            ]
+        async with self._database.transaction() as sql:
+            await sql.many(_WITHDRAW, withdrawn)
+            await sql.many(_WARN, given)  # a page and a pass may say it at the same moment: the first word counts
 
     async def untold(self, way: Way) -> set[Start]:
         """Return the starts with a warning that did not go this way yet."""
-        async with self._database.session() as session:
-            rows = await session.scalars(select(Warning_).where(getattr(Warning_, way).is_(False)))
-            return {(row.user, row.server, row.started) for row in rows}
+        async with self._database.transaction() as sql:
+            return {(user, server, moment(started)) for user, server, started in await sql.rows(_UNTOLD[way])}
 
     async def told(self, way: Way, starts: Iterable[Start]) -> None:
         """Note that these went this way."""
-        async with self._database.session() as session:
-            for user, server, started in starts:
-                which = (Warning_.user == user, Warning_.server == server, Warning_.started == started)
-                await session.execute(update(Warning_).where(*which).values({way: True}))
+        async with self._database.transaction() as sql:
+            await sql.many(_TOLD[way], [{**_key(start), "yes": True} for start in starts])
 
     async def keep(self, start: Start, seen: Memory, until: datetime) -> None:
         """Count one "keep it"; of two that were decided on the same memory, the second is refused."""
-        user, server, started = start
-        async with self._database.session() as session:
-            row = await session.get(Kept, start, with_for_update=True)
-            if (row.times if row else 0) != seen.keeps:
+        words = _KEEP_AGAIN if seen.keeps else _KEEP_FIRST
+        values = {**_key(start), "until": until, **({"seen": seen.keeps} if seen.keeps else {})}
+        async with self._database.transaction() as sql:
+            if not await sql.run(words, **values):
                 raise KeepRefused.at_once()
-            if row:
-                row.times, row.until = row.times + 1, until
-            else:
-                session.add(Kept(user=user, server=server, started=started, times=1, until=until))
 
     async def report(self, start: Start, report: Report) -> None:
         """Note what a server's extension says of its activity."""
-        user, server, started = start
-        async with self._database.session() as session:
-            await session.merge(
-                Activity(
-                    user=user,
-                    server=server,
-                    started=started,
-                    reported_at=report.reported_at,
-                    active_at=report.active_at,
-                    busy=list(report.busy),
-                )
-            )
+        said = {"reported_at": report.reported_at, "active_at": report.active_at, "busy": report.busy}
+        async with self._database.transaction() as sql:
+            await sql.run(_REPORT, **_key(start), **said)
 
     async def stopped(self, stops: Sequence[Done]) -> None:
         """Note stops for their owners' pages."""
         rows = [
             {
-                "user": done.server.user,
-                "server": done.server.name,
-                "started": done.server.started,
+                **_key(done.server.key),
                 "stopped_at": done.at,
                 "cause": done.cause,
                 "rule": done.rule,
@@ -167,91 +192,93 @@ class Store:
             }
             for done in stops
         ]
-        async with self._database.session() as session:
-            await session.execute(insert(Stopped.__table__), rows)  # type: ignore[arg-type]
+        async with self._database.transaction() as sql:
+            await sql.many(_STOPPED, rows)
 
-    async def recent_stops(self, user: str, since: datetime) -> list[Stopped]:
+    async def recent_stops(self, user: str, since: datetime) -> list[Recent]:
         """Return a person's stops since then, the newest first."""
-        async with self._database.session() as session:
-            query = select(Stopped).where(Stopped.user == user, Stopped.stopped_at >= since)
-            return list(await session.scalars(query.order_by(Stopped.stopped_at.desc()).limit(20)))
+        async with self._database.transaction() as sql:
+            rows = await sql.rows(_RECENT, user=user, since=since)
+            return [Recent(server, moment(at), document(reason)) for server, at, reason in rows]
 
     async def freed(self, since: datetime) -> list[Freed]:
         """Return what stops for idleness or age since then gave back."""
-        async with self._database.session() as session:
-            query = select(Stopped).where(Stopped.stopped_at >= since, Stopped.cause.in_(("idle", "age")))
-            return [
-                Freed(row.user, row.server, row.stopped_at, row.rule, row.cpu, row.memory, row.gpu)
-                for row in await session.scalars(query)
-            ]
+        async with self._database.transaction() as sql:
+            rows = await sql.rows(_FREED, since=since)
+            return [Freed(user, server, moment(at), *held) for user, server, at, *held in rows]
 
     async def prune(self, before: datetime) -> None:
         """Forget everything about starts and stops before then: ``privacy.retention.culling``."""
-        async with self._database.session() as session:
-            await session.execute(delete(Stopped).where(Stopped.stopped_at < before))
-            await session.execute(delete(Warning_).where(Warning_.warned_at < before))
-            await session.execute(delete(Kept).where(Kept.until < before))
-            await session.execute(delete(Activity).where(Activity.reported_at < before))
+        async with self._database.transaction() as sql:
+            for words in _PRUNE:
+                await sql.run(words, before=before)
 
     async def last_read(self) -> datetime | None:
         """Return when the hub last gave a whole list of its servers."""
-        async with self._database.session() as session:
-            row = await session.get(State, "read")
-            return datetime.fromisoformat(row.value["at"]) if row else None
+        found = await self._state("read")
+        return datetime.fromisoformat(found["at"]) if found else None
 
     async def remember(self, **moments: datetime) -> None:
         """Remember moments by name (`Remembered.moments`)."""
-        rows = [{"name": name, "value": {"at": at.isoformat()}} for name, at in moments.items()]
-        statement = self._database.insert(State)
-        statement = statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value})
-        async with self._database.session() as session:
-            await session.execute(statement, rows)
+        async with self._database.transaction() as sql:
+            await sql.many(_SET, [{"name": name, "value": {"at": at.isoformat()}} for name, at in moments.items()])
 
     async def maintenance(self) -> Maintenance | None:
         """Return the maintenance for which everything is to be stopped, if there is one."""
-        async with self._database.session() as session:
-            row = await session.get(State, "maintenance")
-            return _maintenance(row.value if row else None)
+        return _maintenance(await self._state("maintenance"))
 
     async def set_maintenance(self, maintenance: Maintenance | None) -> None:
         """Announce a maintenance, or take it back."""
-        async with self._database.session() as session:
+        async with self._database.transaction() as sql:
             if maintenance is None:
-                await session.execute(delete(State).where(State.name == "maintenance"))
-                await session.execute(delete(Warning_).where(Warning_.asker == "maintenance"))
+                await sql.run(_UNSET, name="maintenance")
+                await sql.run("DELETE FROM culling_warning WHERE asker = 'maintenance'")
                 return
             at, message = maintenance.at.isoformat(), maintenance.message.dump()
             value = {"at": at, "message": message, "closing": maintenance.closing}
-            await session.merge(State(name="maintenance", value=value))
+            await sql.run(_SET, name="maintenance", value=value)
 
     async def message(self) -> str | None:
         """Return what everybody with a server is told now."""
-        async with self._database.session() as session:
-            row = await session.get(State, "message")
-            return row.value["text"] if row else None
+        found = await self._state("message")
+        return found["text"] if found else None
 
     async def set_message(self, text: str | None) -> None:
         """Tell everybody something, until it is taken back."""
-        async with self._database.session() as session:
-            await session.execute(delete(State).where(State.name == "message"))
-            if text is not None:
-                session.add(State(name="message", value={"text": text}))
+        async with self._database.transaction() as sql:
+            if text is None:
+                await sql.run(_UNSET, name="message")
+            else:
+                await sql.run(_SET, name="message", value={"text": text})
 
     async def begin_pass(self, holder: str, now: datetime, lease: timedelta) -> bool:
         """Take the right to run a pass for so long; False while another process has it."""
-        async with self._database.session() as session:
-            row = await session.get(State, "pass", with_for_update=True)
-            if row and row.value["holder"] != holder and datetime.fromisoformat(row.value["until"]) > now:
+        async with self._database.transaction() as sql:
+            # The write comes first: of two transactions that begin at once, one waits here for the other.
+            await sql.run(_CLAIM, value=_NOBODY)
+            held = document((await sql.rows(_STATE, name="pass"))[0][0])
+            if held["holder"] != holder and datetime.fromisoformat(held["until"]) > now:
                 return False
-            await session.merge(State(name="pass", value={"holder": holder, "until": (now + lease).isoformat()}))
+            await sql.run(_SET, name="pass", value={"holder": holder, "until": (now + lease).isoformat()})
             return True
 
     async def end_pass(self, holder: str) -> None:
         """Give the right back."""
-        async with self._database.session() as session:
-            row = await session.get(State, "pass", with_for_update=True)
-            if row and row.value["holder"] == holder:
-                await session.delete(row)
+        async with self._database.transaction() as sql:
+            [held] = [document(value) for (value,) in await sql.rows(_STATE, name="pass")] or [_NOBODY]
+            if held["holder"] == holder:
+                await sql.run(_UNSET, name="pass")
+
+    async def _state(self, name: str) -> dict[str, Any] | None:
+        async with self._database.transaction() as sql:
+            for (value,) in await sql.rows(_STATE, name=name):
+                return document(value)  # type: ignore[no-any-return]
+        return None
+
+
+def _key(start: Start) -> dict[str, Any]:
+    user, server, started = start
+    return {"user": user, "server": server, "started": started}
 
 
 def _moments(state: Mapping[str, dict[str, Any]]) -> dict[str, datetime]:
@@ -263,20 +290,3 @@ def _maintenance(value: dict[str, Any] | None) -> Maintenance | None:
         return None
     at, closing = datetime.fromisoformat(value["at"]), bool(value.get("closing"))
     return Maintenance(at, Localized(value["message"]), closing)
-
-
-async def export(session: AsyncSession, username: str) -> dict[str, Any]:
-    """Return every row about a person, for her right of access."""
-    found: dict[str, Any] = {}
-    for table in PERSONAL:
-        rows = await session.scalars(select(table).where(table.user == username))
-        columns = [column.key for column in table.__table__.columns]
-        found[table.__tablename__] = [{name: getattr(row, name) for name in columns} for row in rows]
-    return found
-
-
-async def erase(session: AsyncSession, username: str, pseudonym: str) -> None:
-    """Forget a person. Stops are counted on under the pseudonym; may be run twice."""
-    for table in (Warning_, Kept, Activity):
-        await session.execute(delete(table).where(table.user == username))
-    await session.execute(update(Stopped).where(Stopped.user == username).values(user=pseudonym))

@@ -61,6 +61,7 @@ def expand(document: Values, folder: Path) -> list[tuple[str, dict[str, Any] | T
     """Return what the set makes of each site: (site, application or what is missing, key of the template)."""
     made: list[tuple[str, dict[str, Any] | Text, Key]] = []
     for index, generator in enumerate(document.get("spec", "generators") or []):
+        selected = _selected(generator).items()
         for place, one in enumerate((generator.get("git") or {}).get("files") or []):
             key: Key = ("spec", "generators", index, "git", "files", place, "path")
             found = sorted(folder.glob(str(one.get("path"))))
@@ -68,9 +69,27 @@ def expand(document: Values, folder: Path) -> list[tuple[str, dict[str, Any] | T
                 made.append(("", Text("no file fits this path"), key))
             for path in found:
                 site, _ = read_site(path.parent)
-                if site is not None:
+                if site is not None and selected <= site.model_dump().items():
                     made.append((site.name, _filled(document.get("spec", "template"), site), ("spec", "template")))
     return made
+
+
+def _selected(generator: dict[str, Any]) -> dict[str, str]:
+    """Return what ``site.yaml`` must say for this generator to take it."""
+    return dict((generator.get("selector") or {}).get("matchLabels") or {})
+
+
+def _stages(document: Values, root: Path, taken: set[str]) -> Iterator[Problem]:
+    """Yield sites that no generator takes, and generators that read another branch than their sites follow."""
+    for index, generator in enumerate(document.get("spec", "generators") or []):
+        stage, key = _selected(generator).get("stage"), ("spec", "generators", index, "git", "revision")
+        if stage != document.get(*key):
+            rule = Text("the branch that the sites follow is expected, and a selector that takes those alone")
+            yield document.problem(key, rule, value=document.get(*key))
+    for path in sorted(root.glob("sites/*/site.yaml")):
+        if path.parent.name not in taken:
+            rule = Text("no generator takes this site: {name}", name=path.parent.name)
+            yield document.problem(("spec", "generators"), rule)
 
 
 def _application_set(document: Values, root: Path, seen: dict[str, str]) -> Iterator[Problem]:
@@ -89,7 +108,9 @@ def _application_set(document: Values, root: Path, seen: dict[str, str]) -> Iter
     yield from holes
     if holes:
         return
-    for name, made, key in expand(document, root.parent):
+    expanded = expand(document, root.parent)
+    yield from _stages(document, root, {name for name, _, _ in expanded})
+    for name, made, key in expanded:
         if isinstance(made, Text):
             yield document.problem(key, made, value=document.get(*key))
         else:

@@ -7,27 +7,19 @@ import secrets as random
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..contracts.model import Model
+from ..contracts.text import Text
 from ..settings.auth import check_issuer
 from ..settings.site import Address, Name
 
-SECRETS = (
-    "client_secret",
-    "cookie_secret",
-    "crypt_key",
-    "database_password",
-    "proxy_token",
-    "quotas_token",
-    "culler_token",
-    "hub_client_token",
-    "prometheus_token",
-)
+SECRETS = ("client_secret", "cookie_secret", "crypt_key", "database_password", "proxy_token")
+"""Of every hub; each service has a token beside them."""
 GIVEN = "client_secret"
 """What the provider's operators give: it is not ours to make."""
 CERTIFICATE = ("tls_certificate", "tls_key")
@@ -69,6 +61,8 @@ class Stack(Model):
 
     site: Name
     """Short name of the site."""
+    role: Literal["site", "portal"] = "site"
+    """A ``site`` starts servers; a ``portal`` sends people to the sites."""
     url: Address
     """Public address of the hub."""
     issuer: str
@@ -83,6 +77,8 @@ class Stack(Model):
     """The federation's portal, if the site belongs to one."""
     certificate: Literal["letsencrypt", "own"] = "letsencrypt"
     """Whether Traefik gets the certificate by itself, or you bring the file of your institution's authority."""
+    acme_server: str = ""
+    """Directory of another certificate authority that speaks ACME, instead of Let's Encrypt's."""
     registry: str = Field(default="registry.jupytercloud.example.fr/jupytercloud", min_length=1)
     """Where the images are."""
     version: str = "0.1.0"
@@ -102,17 +98,29 @@ class Stack(Model):
     portainer_agent_image: str = "portainer/agent:2.33.0"
     """Its agent on each machine."""
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.role == "portal" and self.portal:
+            raise ValueError(Text("a hub is the portal or belongs to one, not both"))
+        if self.acme_server and self.certificate == "own":
+            raise ValueError(Text("an authority that speaks ACME is not asked for a certificate that you bring"))
+        return self
+
     @property
     def services(self) -> dict[str, int]:
         """Services beside the hub, with their ports."""
+        if self.role == "portal":
+            return {"federation": 8101}
         agent = {"agent": 8103} if self.portal else {}
         return {"quotas": 8101, "culler": 8102, **agent}
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Names of the secrets."""
+        tokens = (f"{name}_token" for name in (*self.services, "hub_client", "prometheus"))
+        shared = ("federation_cookie_secret",) if self.role == "portal" else ()
         own = CERTIFICATE if self.certificate == "own" else ()
-        return (*SECRETS, *(("agent_token",) if self.portal else ()), *own)
+        return (*SECRETS, *tokens, *shared, *own)
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -122,7 +130,14 @@ class Stack(Model):
     @property
     def configs(self) -> dict[str, str]:
         """Swarm config → file."""
-        return {**CONFIGS, "tls": TLS} if self.certificate == "own" else CONFIGS
+        own = {"tls": TLS} if self.certificate == "own" else {}
+        return {name: file for name, file in {**CONFIGS, **own}.items() if file in self.texts or file in RULES}
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Names of the files."""
+        names = (*TEXTS, TLS) if self.certificate == "own" else TEXTS
+        return tuple(name for name in names if self.role == "site" or name != "socket_hub.cfg")
 
 
 def render(stack: Stack) -> dict[str, str]:
@@ -148,8 +163,7 @@ def render(stack: Stack) -> dict[str, str]:
         "given": stack.given,
         "configs": stack.configs,
     }
-    names = (*TEXTS, TLS) if stack.certificate == "own" else TEXTS
-    texts = {name: environment.get_template(f"{name}.j2").render(given) for name in names}
+    texts = {name: environment.get_template(f"{name}.j2").render(given) for name in stack.texts}
     return texts | {name: _rules(name) for name in RULES}
 
 

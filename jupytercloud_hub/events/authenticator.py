@@ -19,8 +19,8 @@ from ..settings.site import PrivacySettings, SiteSettings
 from ..storage import Database
 from ..web.hub_pages import hub_handlers
 from ..web.service import utc_now
+from .codes import HELPER, ORGANIZER
 from .connections import ConnectionLog
-from .create import HELPER, ORGANIZER
 from .guard import Guard
 from .store import PART, Known, Store
 
@@ -93,7 +93,7 @@ class EventAuthenticator(Authenticator):
         super().__init__(**kwargs)
         self._store: Store | None = None
         self._opening = asyncio.Lock()
-        self._begun: asyncio.Future[Store] | None = None
+        self._background: asyncio.Future[None] | None = None
         self.login: RenaterAuthenticator | None = None
         if self.settings.login is not None:
             # Imported here: a hub with codes alone needs no OpenID Connect.
@@ -145,7 +145,7 @@ class EventAuthenticator(Authenticator):
         from .login import handlers as login_handlers
 
         if app is not None:  # the first visitor is not to wait for the tables
-            self._begun = asyncio.ensure_future(self.store())
+            self._background = asyncio.ensure_future(self._until_the_hub_ends())
         return [
             (r"/login", CodeHandler),
             (r"/event/wait", WaitHandler),
@@ -169,6 +169,16 @@ class EventAuthenticator(Authenticator):
                     await store.import_seats(seat_names(self.settings.seats))
                     self._store = store
         return self._store
+
+    async def _until_the_hub_ends(self) -> None:
+        """Open the tables; the hub cancels this when it ends, and connections are closed."""
+        try:
+            await self.store()
+            await asyncio.Event().wait()
+        finally:
+            store, self._store = self._store, None
+            if store is not None:
+                await store.database.close()
 
     def _given_codes(self) -> list[str]:
         path = Path(self.codes_file)

@@ -21,6 +21,11 @@ LONGEST_TYPED = 64
 Draw = Callable[[Sequence[str]], str]
 """Takes one element of a sequence by chance, such as ``secrets.choice``."""
 
+Kind = str
+VISITOR, OPEN, ORGANIZER, HELPER = "visitor", "open", "organizer", "helper"
+HASHED, PLAIN = "codes.hashed", "codes.csv"
+"""Files of an event's directory."""
+
 
 def check_character(random_part: str) -> str:
     """Return the last character of a code.

@@ -24,15 +24,11 @@ from ..settings.spawner import SwarmHome
 from ..web.i18n import render
 from . import codes as pure
 from . import deployed
+from .codes import HASHED, HELPER, OPEN, ORGANIZER, PLAIN, VISITOR, Kind
 from .hours import end_of, windows
 from .printed import Printed, link, poster, sheets
 
-Kind = str
-VISITOR, OPEN, ORGANIZER, HELPER = "visitor", "open", "organizer", "helper"
-KINDS = (VISITOR, OPEN, ORGANIZER, HELPER)
-HASHED = "codes.hashed"
 KEY = "code.key"
-PLAIN = "codes.csv"
 HELPERS = 3
 
 

@@ -18,7 +18,7 @@ from tornado.web import HTTPError
 from ..auth.pages import HubPage
 from ..contracts.text import Text
 from . import codes
-from .create import OPEN, VISITOR
+from .codes import OPEN, VISITOR
 from .hours import NONE, Door, Orders, Standing, end_of, standing
 from .store import Known, Waiting
 
@@ -229,8 +229,7 @@ class EnterHandler(DoorPage):
             self.redirect(f"{self.base_url}services/events/")
             return
         store = await self.authenticator.store()
-        seat = await store.seating(self.authenticator.now())
-        if user.name not in seat.held:  # the seat was given to somebody else, or purged
+        if not await store.holds(user.name):  # the seat was given to somebody else, or purged
             self.clear_login_cookie()
             self.redirect(f"{self.hub.base_url}login")
             return

@@ -11,7 +11,7 @@ from ..contracts.text import Text
 from ..identity import Identity
 from ..settings.event import EventLogin
 from . import codes
-from .create import HELPER, ORGANIZER, VISITOR
+from .codes import HELPER, ORGANIZER, VISITOR
 from .doors import DoorPage
 
 if TYPE_CHECKING:

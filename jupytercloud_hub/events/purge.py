@@ -17,13 +17,13 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 
-from ..culling.store import PERSONAL
+from ..culling.personal import PERSONAL
 from ..culling.tables import State
 from ..settings import Settings
 from ..spawners.base import slug
 from ..storage import Database, database
+from .codes import HASHED, PLAIN
 from .connections import ConnectionLog
-from .create import HASHED, PLAIN
 from .engine import SeatEngine
 from .keeper import Keeper
 from .purge_plan import ALL_CODES, Task, tasks
@@ -32,6 +32,7 @@ from .store import Store
 ATTESTATION = "attestation.json"
 LOCK = "purge.lock"
 PREFIXES = ("seat-", "organizer-", "helper-")
+OUTPUT = "what the hub wrote to its log, with visitors' addresses and seats: where its operator keeps logs"
 PRINTED = (PLAIN, HASHED, "codes.pdf")
 Progress = Callable[[int, int], None]
 
@@ -181,6 +182,7 @@ class Purge:
         return {"connection_log": {"days": len(log.days()), "until": str(ends)}} if log and ends else {}
 
     def _not_covered(self) -> Iterator[str]:
+        yield OUTPUT
         if not self.engine.volumes and self.keeper.files.homes is None:
             yield "folders of homes that the hub does not see"
         if not _ours(self.settings):

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from ..culling.store import Store as CullingStore
 from ..hubapi import HubApi, HubApiError
 from ..storage import Database
+from ..storage.plain import PlainDatabase
 from ..web.service import Service
 from .authenticator import seat_names
 from .engine import SeatEngine
@@ -41,7 +42,7 @@ class EventsService(Service):
             raise ValueError("event: is missing in the settings")
         self.event = self.settings.event
         self.database: Database | None = None
-        self._culling: Database | None = None
+        self._culling: PlainDatabase | None = None
         self._loop: asyncio.Task[None] | None = None
         self._last_error: str | None = None
         self._searched: float | None = None
@@ -59,7 +60,7 @@ class EventsService(Service):
         await self.store.import_seats(seat_names(self.event.seats))
         culling = None
         if self.settings.culling is not None:
-            self._culling = Database(self.settings.database_url("culling"), "culling")
+            self._culling = PlainDatabase(self.settings.database_url("culling"), "culling")
             await self._culling.upgrade()
             culling = CullingStore(self._culling)
         self.api = HubApi(self.context.api_url, self.context.api_token, timeout=60)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..storage import Database
@@ -20,7 +20,12 @@ PART = "events"
 FREE, HELD, RESET = "free", "held", "reset"
 GONE = timedelta(seconds=60)
 """Who did not ask for so long is not waiting any more; she finds her place again if she comes back."""
-SEEN_EVERY = timedelta(seconds=15)
+# What every page of a visitor asks: small reads that take no write lock and little of the hub's CPU.
+_FIND = select(Code.digest, Code.kind, Code.seat, Code.pseudonym, Code.language, Code.entered_at).where(
+    Code.digest == bindparam("digest")
+)
+_STATE = select(StateRow.value).where(StateRow.name == bindparam("name"))
+_HOLDS = select(SeatRow.name).where(SeatRow.name == bindparam("name"), SeatRow.state == bindparam("state"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +92,12 @@ class Store:
 
     async def find(self, digest: str) -> Known | None:
         """Return what is known of a code; None where there is none."""
-        async with self.database.session() as session:
-            return _known(await session.get(Code, digest))
+        row = await self.database.first(_FIND, {"digest": digest})
+        return Known(*row) if row else None
+
+    async def holds(self, seat: str) -> bool:
+        """Say whether a seat has a visitor."""
+        return await self.database.first(_HOLDS, {"name": seat, "state": HELD}) is not None
 
     async def issue(self, digest: str, kind: str, most: int) -> bool:
         """Make a code for somebody who came by the open one; False where ``most`` were made."""
@@ -231,8 +240,8 @@ class Store:
 
     async def state(self, name: str) -> Any:
         """Return what was set; None where nothing was."""
-        async with self.database.session() as session:
-            return await _state(session, name)
+        row = await self.database.first(_STATE, {"name": name})
+        return row[0] if row else None
 
     async def set_state(self, name: str, value: Any) -> None:
         """Keep a value; None takes it away."""
@@ -243,8 +252,7 @@ class Store:
 
     async def orders(self) -> Orders:
         """Return what organizers decided on the end."""
-        async with self.database.session() as session:
-            found = [await _state(session, name) for name in ("closed", "until")]
+        found = [await self.state(name) for name in ("closed", "until")]
         return Orders(*(datetime.fromisoformat(value) if value else None for value in found))
 
 

@@ -12,6 +12,7 @@ class FederationMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._shortcuts: dict[str, Counter] = {}
+        self._shown: dict[str, SiteState] = {}
         self.decisions = Counter(
             "jupytercloud_federation_decisions_total",
             "Links decided on, by outcome and site (empty where there is none)",
@@ -61,8 +62,11 @@ class FederationMetrics:
         return found
 
     def states(self, states: dict[str, SiteState]) -> None:
-        """Show each site's state."""
+        """Show each site's state; it is called twice a second, and writes only what has changed."""
+        if states == self._shown:
+            return
         self.site_state.clear()
         for site, state in states.items():
             for one in SiteState:
                 self.site_state.labels(site, one.value).set(1 if one is state else 0)
+        self._shown = dict(states)

@@ -90,6 +90,9 @@ class Profile(Model):
     """Profile whose keys this one takes over; mappings are merged key by key, everything else is replaced."""
     abstract: bool = False
     """Only there to be extended; nobody can start it."""
+    announced: bool = False
+    """Shown before the site has what it asks for: people see it greyed, with the reason, and ``check`` takes that for
+    known."""
     default: bool = False
     """Chosen beforehand for people without a last choice."""
     image: str | None = Field(default=None, min_length=1)

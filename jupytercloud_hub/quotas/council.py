@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from pydantic import Field
-from sqlalchemy import func, select
+from sqlalchemy import TEXT, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..contracts.model import Model
@@ -23,7 +24,7 @@ from ..settings.quotas import AccountKind
 from .ledger import SUMS, Ledger
 from .pricing import Usage
 from .tables import CLOSED, RUNNING, ByProfile, Interval
-from .windows import DAY, day_start
+from .windows import day_start, next_month
 
 OTHERS = "others"
 _CHUNK = 2000
@@ -75,8 +76,8 @@ async def council_rows(
     The memory used is that of one month's rows and of the names behind them.
     """
     while first < end:
-        following = min(_next_month(first), end)
-        async with ledger.database.session() as session:
+        following = min(next_month(first), end)
+        async with ledger.database.reading() as session:
             rows = await _sums(session, ledger, first, following, tuple(kinds))
             await _people(session, ledger, first, following, rows)
         month = f"{first:%Y-%m}"
@@ -87,10 +88,6 @@ async def council_rows(
         for (kind, name, profile, gpu_type), row in _without_small(shared, smallest_group):
             yield _row(month, kind, name, profile, gpu_type, row)
         first = following
-
-
-def _next_month(day: date) -> date:
-    return (day.replace(day=1) + 31 * DAY).replace(day=1)
 
 
 async def _sums(
@@ -124,20 +121,23 @@ async def _people(session: AsyncSession, ledger: Ledger, first: date, end: date,
     """Note who is behind each row, as far as intervals are kept."""
     zone = ledger.prices.zone
     query = (
-        select(Interval.user, Interval.profile, Interval.gpu_type, Interval.accounts)
+        select(Interval.user, Interval.profile, Interval.gpu_type, cast(Interval.accounts, TEXT))
         .where(
             Interval.hub == ledger.hub,
             Interval.state.in_((RUNNING, CLOSED)),
             Interval.begin_s < int(day_start(end, zone).timestamp()),
             Interval.counted_s >= int(day_start(first, zone).timestamp()),
         )
+        .distinct()
         .execution_options(yield_per=_CHUNK)
     )
-    async for user, profile, gpu_type, accounts in await session.stream(query):
-        for kind, name in accounts:
-            row = rows.get((kind, name, profile, gpu_type))
-            if row is not None:
-                row.people.add(user)
+    read = await session.stream(query)
+    async for some in read.partitions():
+        for user, profile, gpu_type, accounts in some:
+            for kind, name in json.loads(accounts):
+                row = rows.get((kind, name, profile, gpu_type))
+                if row is not None:
+                    row.people.add(user)
 
 
 def _without_small(rows: dict[_Key, _Row], smallest: int) -> list[tuple[_Key, _Row]]:

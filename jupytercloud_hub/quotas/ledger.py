@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import bindparam, delete, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,8 +28,8 @@ from ..settings.quotas import Tariff
 from ..storage import Database
 from .budgets import Account
 from .pricing import HOUR, MIB, Usage, by_day, rate, tariff_on, to_hours, use
-from .tables import CLOSED, DROPPED, PLACE, RUNNING, ByDay, ByProfile, Interval, Live, Member
-from .windows import local_day
+from .tables import CLOSED, DROPPED, PLACE, RUNNING, ByDay, ByMonth, ByProfile, Interval, Live, Member, SumTable
+from .windows import local_day, month_of
 
 _LEDGER_LOCK = 0x71756F746173  # any constant: all processes that write one PostgreSQL ledger share it
 _BATCH = 100
@@ -37,6 +37,15 @@ _BATCH = 100
 AMOUNTS = ("seconds", "cpu", "memory", "gpu", "cost")
 """The whole numbers of `Usage`, as columns."""
 SUMS = (*AMOUNTS, "starts")
+
+
+# made once: with an admission as short as it is, making them is a good part of it
+_FIND = select(Interval).where(
+    *(getattr(Interval, name) == bindparam(name) for name in ("hub", "user", "server", "started_us"))
+)
+_LAPSED = select(Interval).where(
+    Interval.hub == bindparam("hub"), Interval.state == PLACE, Interval.expires_s <= bindparam("moment")
+)
 
 
 def seconds_of(moment: datetime) -> int:
@@ -116,13 +125,13 @@ class Ledger:
 
     async def find(self, session: AsyncSession, key: StartKey) -> Interval | None:
         """Return the interval of a start."""
-        query = select(Interval).where(
-            Interval.hub == key.hub,
-            Interval.user == key.user,
-            Interval.server == key.server,
-            Interval.started_us == microseconds_of(key.started),
-        )
-        return (await session.execute(query)).scalar_one_or_none()
+        values = {
+            "hub": key.hub,
+            "user": key.user,
+            "server": key.server,
+            "started_us": microseconds_of(key.started),
+        }
+        return (await session.execute(_FIND, values)).scalar_one_or_none()
 
     async def open(
         self,
@@ -199,10 +208,8 @@ class Ledger:
 
     async def lapse(self, session: AsyncSession, now: datetime) -> int:
         """Drop the places whose time is over; return how many."""
-        query = select(Interval).where(
-            Interval.hub == self.hub, Interval.state == PLACE, Interval.expires_s <= seconds_of(now)
-        )
-        lapsed = list((await session.execute(query)).scalars())
+        values = {"hub": self.hub, "moment": seconds_of(now)}
+        lapsed = list((await session.execute(_LAPSED, values)).scalars())
         for interval in lapsed:
             await self.close(session, interval, now, "expiry")
         return len(lapsed)
@@ -240,7 +247,7 @@ class Ledger:
             .where(Interval.hub == self.hub, Interval.user.in_(users))
             .group_by(Interval.user, Interval.server)
         )
-        async with self.database.session() as session:
+        async with self.database.reading() as session:
             return {(user, server): int(last) for user, server, last in (await session.execute(query)).all()}
 
     async def batches(self, ids: Sequence[int]) -> AsyncIterator[tuple[AsyncSession, list[Interval]]]:
@@ -279,14 +286,17 @@ class Ledger:
     async def _add(self, session: AsyncSession, sums: Iterable[tuple[Interval, list[tuple[date, Usage, int]]]]) -> None:
         profiles: dict[tuple[Any, ...], dict[str, int]] = {}
         days: dict[tuple[Any, ...], dict[str, int]] = {}
+        months: dict[tuple[Any, ...], dict[str, int]] = {}
         for interval, used in sums:
             for kind, name in interval.accounts:
                 for day, usage, starts in used:
-                    account = (interval.hub, kind, name, day)
-                    put(profiles, (*account, interval.profile, interval.gpu_type), usage, starts)
-                    put(days, (*account, interval.gpu_type), usage, starts)
+                    account = (interval.hub, kind, name)
+                    put(profiles, (*account, day, interval.profile, interval.gpu_type), usage, starts)
+                    put(days, (*account, day, interval.gpu_type), usage, starts)
+                    put(months, (*account, month_of(day), interval.gpu_type), usage, starts)
         await add_sums(session, self.database.is_sqlite, ByProfile, profiles)
         await add_sums(session, self.database.is_sqlite, ByDay, days)
+        await add_sums(session, self.database.is_sqlite, ByMonth, months)
 
 
 def put(rows: dict[tuple[Any, ...], dict[str, int]], key: tuple[Any, ...], usage: Usage, starts: int) -> None:
@@ -300,10 +310,10 @@ def put(rows: dict[tuple[Any, ...], dict[str, int]], key: tuple[Any, ...], usage
 async def add_sums(
     session: AsyncSession,
     is_sqlite: bool,
-    table: type[ByProfile] | type[ByDay],
+    table: SumTable,
     rows: dict[tuple[Any, ...], dict[str, int]],
 ) -> None:
-    """Add to the sums of days; rows that are not there yet are made."""
+    """Add to the sums of days or months; rows that are not there yet are made."""
     if not rows:
         return
     keys = [column.name for column in table.__table__.primary_key]

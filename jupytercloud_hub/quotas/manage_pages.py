@@ -43,7 +43,7 @@ class _Managing(BaseHandler):
     async def permit(self, account: Account) -> Account:
         """Return the account. Raises `PublicError` 403 where the person may not manage it."""
         service = quotas_service(self)
-        async with service.ledger.database.session() as session:
+        async with service.ledger.database.reading() as session:
             if not await self.authority.over(session, service.ledger.hub, account):
                 raise forbidden(Text("You do not manage {name}.", name=account.name))
         return account
@@ -73,7 +73,7 @@ class _Managing(BaseHandler):
         """End a grant now. Raises `PublicError` 404, 403."""
         service = quotas_service(self)
         now = service.now()
-        async with service.ledger.database.session() as session:
+        async with service.ledger.database.reading() as session:
             row = await find(session, service.ledger.hub, number)
         if row is None:
             self.authority  # noqa: B018 - who manages nothing is not told which grants there are
@@ -101,7 +101,7 @@ class ManagePage(_Managing, PageHandler):
             return
         days = asked_days(self)
         end = local_day(service.now(), service.settings.site.zone) + DAY
-        async with service.ledger.database.session() as session:
+        async with service.ledger.database.reading() as session:
             accounts = await shared_accounts(session, service.ledger.hub, authority, end - days * DAY, end)
             notices = await warned(session, service.ledger.hub, authority)
         budgets = {budget.name: budget for budget in service.quotas.budgets}
@@ -149,7 +149,7 @@ class AccountPage(_Managing, PageHandler):
         now, days, zone = service.now(), asked_days(self), service.settings.site.zone
         person = await service.person(account.name) if account.kind == "person" else None
         found = await overview(service.reader, account, person, now, days)
-        async with service.ledger.database.session() as session:
+        async with service.ledger.database.reading() as session:
             hub = service.ledger.hub
             grants = [grant_view(row, now) for row in await grants_of(session, hub, account)]
             people = []
@@ -221,7 +221,7 @@ class GrantsHandler(_Managing, ApiHandler):
         if kind is not None or name is not None:
             account = await self.permit(self.account(kind or "", name or ""))
         now, hub = service.now(), service.ledger.hub
-        async with service.ledger.database.session() as session:
+        async with service.ledger.database.reading() as session:
             rows = await grants_of(session, hub, account)
             mine = [row for row in rows if await authority.over(session, hub, Account(row.kind, row.name))]  # type: ignore[arg-type]
         self.write_model(GrantList(grants=tuple(grant_view(row, now) for row in mine)))

@@ -91,7 +91,7 @@ class Notices:
 
     async def unmailed(self, now: datetime) -> list[Reached]:
         """Return what accounts have reached and nobody was written to about: of each limit the highest percentage."""
-        async with self._ledger.database.session() as session:
+        async with self._ledger.database.reading() as session:
             query = select(Notice).where(Notice.hub == self._ledger.hub, Notice.mailed.is_(False))
             rows = list((await session.execute(query.order_by(Notice.percent))).scalars())
             levels = {(Account(row.kind, row.name), row.rule, row.counts): row.percent for row in rows}  # type: ignore[arg-type]
@@ -123,7 +123,7 @@ class Notices:
     async def stops(self, now: datetime, zone: str) -> list[StopRequest]:
         """Return the servers that a hard budget no longer carries, each with the earliest stop."""
         found: dict[int, StopRequest] = {}
-        async with self._ledger.database.session() as session:
+        async with self._ledger.database.reading() as session:
             query = select(Notice).where(Notice.hub == self._ledger.hub, Notice.percent == USED_UP)
             since = {
                 (row.kind, row.name, row.rule, row.counts): moment_of(row.since_s)

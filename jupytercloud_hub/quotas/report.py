@@ -112,7 +112,7 @@ async def overview(reader: Reader, account: Account, person: Person | None, now:
     accounts: Iterable[Account] = [account]
     if person is not None and account.kind == "person":
         accounts = accounts_of(person, hub)
-    async with reader.ledger.database.session() as session:
+    async with reader.ledger.database.reading() as session:
         standings, _ = await reader.standings(session, accounts, person, now)
         used = await days_of(session, hub, account, first, last + DAY)
         running = await running_of(session, hub, account)

@@ -9,10 +9,23 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .ledger import SUMS, Ledger, add_sums, seconds_of
-from .tables import CLOSED, DROPPED, ByDay, ByProfile, Grant, Horizon, Interval, Live, Member, Notice
+from .tables import (
+    CLOSED,
+    DROPPED,
+    ByDay,
+    ByMonth,
+    ByProfile,
+    Grant,
+    Horizon,
+    Interval,
+    Live,
+    Member,
+    Notice,
+    SumTable,
+)
 from .windows import day_start, local_day
 
-NAMED = (ByProfile, ByDay, Grant, Notice, Live)
+NAMED = (ByProfile, ByDay, ByMonth, Grant, Notice, Live)
 """Tables in which a person stands as the account (kind, name)."""
 
 
@@ -36,7 +49,7 @@ async def erase(session: AsyncSession, username: str, pseudonym: str) -> None:
     What still runs stays hers until it has ended: stop her servers before, or run it again afterwards.
     """
     is_sqlite = session.get_bind().dialect.name == "sqlite"
-    for table in (ByProfile, ByDay):
+    for table in (ByProfile, ByDay, ByMonth):
         await _move_sums(session, table, username, pseudonym, is_sqlite)
     await session.execute(delete(Member).where(Member.user == username))
     await session.execute(delete(Notice).where(Notice.kind == "person", Notice.name == username))
@@ -52,9 +65,7 @@ async def erase(session: AsyncSession, username: str, pseudonym: str) -> None:
         ]
 
 
-async def _move_sums(
-    session: AsyncSession, table: type[ByProfile] | type[ByDay], username: str, pseudonym: str, is_sqlite: bool
-) -> None:
+async def _move_sums(session: AsyncSession, table: SumTable, username: str, pseudonym: str, is_sqlite: bool) -> None:
     keys = [column.name for column in table.__table__.primary_key]
     hers = (table.kind == "person", table.name == username)
     rows = {
@@ -68,7 +79,7 @@ async def _move_sums(
 
 
 async def prune(ledger: Ledger, before: datetime) -> int:
-    """Delete intervals that ended before the local day of a moment; return how many. Sums by day stay."""
+    """Delete intervals that ended before the local day of a moment; return how many. Sums stay."""
     day = local_day(before, ledger.prices.zone)
     begin = seconds_of(day_start(day, ledger.prices.zone))
     async with ledger.writing() as session:

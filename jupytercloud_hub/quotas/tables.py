@@ -116,7 +116,7 @@ class ByProfile(_Sums, Base):
 
 
 class ByDay(_Sums, Base):
-    """What an account used on a local day, by type of GPU: a window is read from at most 366 days of it."""
+    """What an account used on a local day, by type of GPU: the ends of windows are read from it."""
 
     __tablename__ = "quotas_by_day"
     __table_args__ = (Index("ix_quotas_by_day_day", "hub", "day"),)
@@ -126,6 +126,23 @@ class ByDay(_Sums, Base):
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     gpu_type: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class ByMonth(_Sums, Base):
+    """What an account used in a local month, by type of GPU, the sum of its days: windows are read from months."""
+
+    __tablename__ = "quotas_by_month"
+    __table_args__ = (Index("ix_quotas_by_month_month", "hub", "month"),)
+
+    hub: Mapped[str] = mapped_column(String(63), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(12), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    month: Mapped[date] = mapped_column(Date, primary_key=True)
+    """Its first day."""
+    gpu_type: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+SumTable = type[ByProfile] | type[ByDay] | type[ByMonth]
 
 
 class Grant(Base):

@@ -5,9 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..contracts.person import Person
@@ -15,8 +29,8 @@ from ..settings.quotas import Budget, Limit, QuotasSettings
 from .budgets import Account, Holding, Standing, budget_of
 from .ledger import AMOUNTS, SUMS, Ledger, seconds_of
 from .pricing import COLUMN, Usage
-from .tables import ByDay, ByProfile, Grant, Interval, Live
-from .windows import span
+from .tables import ByDay, ByMonth, ByProfile, Grant, Interval, Live
+from .windows import Run, months_and_days, span
 
 
 @dataclass(frozen=True)
@@ -44,29 +58,47 @@ class Held:
         return sum(getattr(self.promised.get(each, Usage()), COLUMN[limit.measure]) for each in types)
 
 
+Kinds = tuple[str, ...]
+
+
+def _kinds(accounts: Sequence[Account]) -> Kinds:
+    return tuple(sorted({account.kind for account in accounts}))
+
+
+def _names(kind: str) -> str:
+    return f"names_{kind}"
+
+
+def _named(hub: str, accounts: Sequence[Account]) -> dict[str, Any]:
+    """Return the values of `_any_of`."""
+    return {
+        "hub": hub,
+        **{_names(kind): [each.name for each in accounts if each.kind == kind] for kind in _kinds(accounts)},
+    }
+
+
 def _any_of(
-    table: type[Live] | type[ByDay] | type[Grant], hub: str, accounts: Sequence[Account]
+    table: type[Live] | type[ByDay] | type[ByMonth] | type[Grant], kinds: Kinds, *also: Sequence[ColumnElement[bool]]
 ) -> ColumnElement[bool]:
-    # one name list for each kind: SQLite reads a list of pairs without the index, every account of the hub
-    names: dict[str, list[str]] = {}
-    for account in accounts:
-        names.setdefault(account.kind, []).append(account.name)
-    return or_(*(and_(table.hub == hub, table.kind == kind, table.name.in_(names[kind])) for kind in sorted(names)))
+    # one name list for each kind: SQLite reads a list of pairs without the index, every account of the hub; and what
+    # else must hold stands with each, so that it goes through the index too
+    hub: BindParameter[str] = bindparam("hub")
+    return or_(
+        *(
+            and_(table.hub == hub, table.kind == kind, table.name.in_(bindparam(_names(kind), expanding=True)), *rest)
+            for kind in kinds
+            for rest in also or [()]
+        )
+    )
 
 
-async def held(
-    session: AsyncSession, hub: str, accounts: Sequence[Account], least: timedelta, now: datetime
-) -> dict[Account, Held]:
-    """Return what the accounts' servers hold at ``now``.
-
-    Each is promised ``least`` of running time from its start on, and in any case the time since it was last
-    counted.
-    """
-    moment = seconds_of(now)
-    first = Interval.begin_s + round(least.total_seconds())
+@lru_cache(maxsize=64)
+def _held(kinds: Kinds) -> Select[*tuple[Any, ...]]:
+    moment: BindParameter[int] = bindparam("moment")
+    first = Interval.begin_s + bindparam("least")
     until = case((first > moment, first), else_=moment)
     ahead = case((until > Interval.counted_s, until - Interval.counted_s), else_=0)
-    query = (
+    return (
         select(
             Live.kind,
             Live.name,
@@ -81,11 +113,23 @@ async def held(
             func.sum(Interval.rate * ahead),
         )
         .join(Interval, Live.interval_id == Interval.id)
-        .where(_any_of(Live, hub, accounts))
+        .where(_any_of(Live, kinds))
         .group_by(Live.kind, Live.name, Interval.gpu_type)
     )
+
+
+async def held(
+    session: AsyncSession, hub: str, accounts: Sequence[Account], least: timedelta, now: datetime
+) -> dict[Account, Held]:
+    """Return what the accounts' servers hold at ``now``.
+
+    Each is promised ``least`` of running time from its start on, and in any case the time since it was last
+    counted.
+    """
+    values = {**_named(hub, accounts), "moment": seconds_of(now), "least": round(least.total_seconds())}
     found: dict[Account, Held] = {}
-    for kind, name, gpu_type, servers, cpu, gpu, *sums in (await session.execute(query)).all():
+    rows = (await session.execute(_held(_kinds(accounts)), values)).all()
+    for kind, name, gpu_type, servers, cpu, gpu, *sums in rows:
         before = found.get(Account(kind, name), Held())
         holding = before.holding
         found[Account(kind, name)] = Held(
@@ -95,49 +139,84 @@ async def held(
     return found
 
 
+@lru_cache(maxsize=64)
+def _used(kinds: Kinds, windows: tuple[Run, ...], columns: tuple[str, ...]) -> Select[Any]:
+    """Return the question for the sums of each window: its whole months from their sums, the rest from days."""
+    parts = [months_and_days(*window) for window in windows]
+    months = [[run] if run else [] for run, _ in parts]
+    days = [runs for _, runs in parts]
+    sides = [
+        _sums_in(table, day, kinds, runs, columns)
+        for table, day, runs in ((ByMonth, ByMonth.month, months), (ByDay, ByDay.day, days))
+        if any(runs)
+    ]
+    rows = (sides[0] if len(sides) == 1 else union_all(*sides)).subquery()
+    kind, name, gpu_type, *sums = rows.c
+    return select(kind, name, gpu_type, *(func.sum(each) for each in sums)).group_by(kind, name, gpu_type)
+
+
+def _sums_in(
+    table: type[ByDay] | type[ByMonth], day: Any, kinds: Kinds, windows: Sequence[Sequence[Run]], columns: Sequence[str]
+) -> Select[Any]:
+    sums = [
+        case((or_(*((day >= first) & (day < end) for first, end in runs)), getattr(table, column)), else_=0)
+        if runs
+        else literal(0, BigInteger)
+        for runs in windows
+        for column in columns
+    ]
+    ranges = sorted({run for runs in windows for run in runs})
+    merged = _any_of(table, kinds, *([day >= first, day < end] for first, end in _apart(ranges)))
+    labelled = [each.label(f"sum_{number}") for number, each in enumerate(sums)]
+    return select(table.kind, table.name, table.gpu_type, *labelled).where(merged)
+
+
+def _apart(runs: Sequence[Run]) -> list[Run]:
+    """Return runs that don't overlap, from sorted ones: no row is read twice."""
+    found: list[Run] = []
+    for first, end in runs:
+        if found and first <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((first, end))
+    return found
+
+
 async def used(
     session: AsyncSession,
     hub: str,
     accounts: Sequence[Account],
-    windows: Sequence[tuple[date, date]],
+    windows: Sequence[Run],
     columns: Sequence[str] = AMOUNTS,
 ) -> dict[tuple[Account, str], list[Usage]]:
     """Return what the accounts used, by type of GPU: one `Usage` for each window, of ``columns`` only."""
-    sums = [
-        func.sum(case(((ByDay.day >= first) & (ByDay.day < end), getattr(ByDay, column)), else_=0))
-        for first, end in windows
-        for column in columns
-    ]
-    query = (
-        select(ByDay.kind, ByDay.name, ByDay.gpu_type, *sums)
-        .where(
-            _any_of(ByDay, hub, accounts),
-            ByDay.day >= min(first for first, _ in windows),
-            ByDay.day < max(end for _, end in windows),
-        )
-        .group_by(ByDay.kind, ByDay.name, ByDay.gpu_type)
-    )
+    query = _used(_kinds(accounts), tuple(windows), tuple(columns))
     width = len(columns)
     return {
         (Account(kind, name), gpu_type): [
             Usage(**{column: int(each) for column, each in zip(columns, amounts[index : index + width], strict=True)})
             for index in range(0, len(amounts), width)
         ]
-        for kind, name, gpu_type, *amounts in (await session.execute(query)).all()
+        for kind, name, gpu_type, *amounts in (await session.execute(query, _named(hub, accounts))).all()
     }
+
+
+@lru_cache(maxsize=64)
+def _granted(kinds: Kinds) -> Select[*tuple[Any, ...]]:
+    moment: BindParameter[int] = bindparam("moment")
+    return (
+        select(Grant.kind, Grant.name, Grant.measure, Grant.gpu_type, func.sum(Grant.amount))
+        .where(_any_of(Grant, kinds), Grant.begins_s <= moment, Grant.ends_s > moment)
+        .group_by(Grant.kind, Grant.name, Grant.measure, Grant.gpu_type)
+    )
 
 
 async def granted(
     session: AsyncSession, hub: str, accounts: Sequence[Account], now: datetime
 ) -> dict[tuple[Account, str, str], int]:
     """Return what was given to the accounts and counts at ``now``, by measure and type of GPU."""
-    moment = seconds_of(now)
-    query = (
-        select(Grant.kind, Grant.name, Grant.measure, Grant.gpu_type, func.sum(Grant.amount))
-        .where(_any_of(Grant, hub, accounts), Grant.begins_s <= moment, Grant.ends_s > moment)
-        .group_by(Grant.kind, Grant.name, Grant.measure, Grant.gpu_type)
-    )
-    rows: Sequence[Any] = (await session.execute(query)).all()
+    values = {**_named(hub, accounts), "moment": seconds_of(now)}
+    rows: Sequence[Any] = (await session.execute(_granted(_kinds(accounts)), values)).all()
     return {(Account(kind, name), measure, gpu_type): int(amount) for kind, name, measure, gpu_type, amount in rows}
 
 

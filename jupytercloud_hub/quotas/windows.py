@@ -39,6 +39,31 @@ def local_day(moment: datetime, zone: tzinfo) -> date:
     return day
 
 
+def month_of(day: date) -> date:
+    """Return the first day of a day's month."""
+    return day.replace(day=1)
+
+
+def next_month(day: date) -> date:
+    """Return the first day of the month after a day's."""
+    return (month_of(day) + 31 * DAY).replace(day=1)
+
+
+Run = tuple[date, date]
+"""The days from the first up to and without the second."""
+
+
+def months_and_days(first: date, end: date) -> tuple[Run | None, list[Run]]:
+    """Return the whole months of a run of days (first days, None: there are none), and the days beside them.
+
+    Each day of the run is in exactly one of them.
+    """
+    begin, until = first if first == month_of(first) else next_month(first), month_of(end)
+    if begin >= until:
+        return None, [(first, end)] if first < end else []
+    return (begin, until), [(a, b) for a, b in ((first, begin), (until, end)) if a < b]
+
+
 def split_by_day(begin_s: int, end_s: int, zone: tzinfo) -> Iterator[tuple[date, int]]:
     """Yield (local day, seconds of it) for the time between two moments in seconds since 1970.
 
@@ -67,8 +92,7 @@ def span(
     if isinstance(window, timedelta):
         return Span(today - window + DAY, today + DAY, day_start(today + DAY, zone))
     if window == "month":
-        first = today.replace(day=1)
-        end = (first + 31 * DAY).replace(day=1)
+        first, end = month_of(today), next_month(today)
     else:
         month, day = (int(part) for part in academic_year_starts.split("-"))
         first = date(today.year, month, day)

@@ -29,8 +29,9 @@ def cross_checks(settings: Settings) -> Iterator[Finding]:
 
 
 def _roles(settings: Settings) -> Iterator[Finding]:
-    if settings.site.role == "portal" and not (settings.federation and settings.federation.sites):
-        yield ("site", "role"), Text("a portal needs federation.sites: the sites it sends people to"), None
+    if settings.site.role == "portal" and settings.federation is None:
+        rule = Text("a portal needs its section federation: the sites it sends people to, now or once they join")
+        yield ("site", "role"), rule, None
     if settings.site.role == "portal" and settings.profiles:
         yield ("profiles",), Text("a portal starts no servers: profiles belong to the sites"), None
 

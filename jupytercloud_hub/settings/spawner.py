@@ -81,6 +81,9 @@ class LocalSettings(Model):
     """Folder of the homes; ``homes`` below ``site.state`` where it is missing."""
     end_with_hub: bool = False
     """Whether servers end with the hub. Without it they go on when the hub restarts, and are taken over."""
+    trusted: bool = False
+    """Whether everybody here may take the whole machine: limits are shown, not enforced, and ``check`` takes that for
+    known."""
 
 
 class MadeHome(Model):

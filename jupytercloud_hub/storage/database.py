@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,26 +15,23 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from .parts import BUSY_MILLISECONDS, PARTS, SQLITE_PRAGMAS, known, upgrade_apart
+
 if TYPE_CHECKING:
     from alembic.config import Config
 
-PARTS = ("auth", "federation", "culling", "quotas", "events")
 VERSION_TABLE = "jupytercloud_alembic_version"
-BUSY_MILLISECONDS = 10_000
 PROBE_SECONDS = 3
+_READS = "jupytercloud_reads"
 _MIGRATION_LOCK = 0x6A757079746572  # any constant: all processes that migrate one PostgreSQL database share it
 _MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-class UpgradeError(Exception):
-    """The tables were not brought to the newest version; says what the other process said."""
 
 
 @dataclass(frozen=True)
 class ReadPlan:
     """A constant statement as SQLite's driver takes it, and what makes values of what it gives."""
 
-    statement: Select[Any]
+    statement: Select[*tuple[Any, ...]]
     words: str
     processors: tuple[Callable[[Any], Any] | None, ...]
 
@@ -44,9 +40,7 @@ class Database:
     """The tables of one part, in SQLite or PostgreSQL."""
 
     def __init__(self, url: str, part: str, *, pool_size: int = 5) -> None:
-        if part not in PARTS:
-            raise ValueError(f"{part} is not one of {', '.join(PARTS)}")
-        self.part = part
+        self.part = known(part)
         self._url = make_url(url)
         if self.is_sqlite and self._url.database:
             Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +67,16 @@ class Database:
         async with self._sessions() as session, session.begin():
             yield session
 
-    async def first(self, statement: Select[Any], values: Mapping[str, str | None]) -> tuple[Any, ...] | None:
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """Give a session that only reads, as of its first question: on SQLite nobody who writes waits for it."""
+        async with self._sessions() as session:
+            await session.connection(execution_options={_READS: True})
+            yield session
+
+    async def first(
+        self, statement: Select[*tuple[Any, ...]], values: Mapping[str, str | None]
+    ) -> tuple[Any, ...] | None:
         """Return the first row of one small read, outside any transaction.
 
         On SQLite it goes to the driver at once, on a connection for reading only: a session would begin and end a
@@ -93,7 +96,7 @@ class Database:
             return None
         return tuple(made(value) if made else value for made, value in zip(plan.processors, found, strict=True))
 
-    def _read_plan(self, statement: Select[Any]) -> ReadPlan:
+    def _read_plan(self, statement: Select[*tuple[Any, ...]]) -> ReadPlan:
         plan = self._plans.get(id(statement))
         if plan is None:
             dialect = sqlite.dialect(paramstyle="named")
@@ -121,21 +124,12 @@ class Database:
     async def upgrade(self, *, apart: bool = False) -> None:
         """Bring the part's tables to the newest version; nothing happens where they are.
 
-        ``apart``: in a process of its own, so that one that runs for months does not hold the tool that it needed
-        once (Alembic and its templates, 8 MiB). Raises `UpgradeError` where that one failed.
+        ``apart``: in a process of its own (`upgrade_apart`). Raises `UpgradeError` where that one failed.
         """
-        if not apart:
+        if apart:
+            await upgrade_apart(self._url.render_as_string(hide_password=False), self.part)
+        else:
             await asyncio.to_thread(upgrade, self._url, self.part)
-            return
-        child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "jupytercloud_hub.storage.upgrade", self.part),
-            stdin=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        url = self._url.render_as_string(hide_password=False)  # through a pipe: every user can read a command line
-        _, said = await child.communicate(url.encode())
-        if child.returncode:
-            raise UpgradeError(said.decode(errors="replace").strip() or f"status {child.returncode}")
 
     async def current(self) -> bool:
         """Say whether the part's tables are at the newest version."""
@@ -168,13 +162,14 @@ def _async_engine(url: URL, pool_size: int) -> AsyncEngine:
 def _sqlite_pragmas(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late for a read that is followed by a write
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MILLISECONDS}"):
+    for pragma in SQLITE_PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = connection.get_execution_options().get(_READS)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _sync_url(url: URL) -> URL:

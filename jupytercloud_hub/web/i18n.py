@@ -9,15 +9,16 @@ from __future__ import annotations
 import io
 import re
 from functools import cache
+from gettext import NullTranslations
 from importlib import resources
-from importlib.resources.abc import Traversable
-
-from babel.core import negotiate_locale
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-from babel.support import NullTranslations, Translations
+from typing import TYPE_CHECKING
 
 from ..contracts.text import DEFAULT_LANGUAGE, LANGUAGES, Language, Text
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    from babel.support import Translations
 
 _BEFORE_A_MARK = re.compile(r" (?=[:;?!»]|%(?!\())|(?<=«) ")
 LANGUAGE_COOKIE = "jupytercloud-language"
@@ -33,12 +34,11 @@ def negotiate(*candidates: str | None, accept_language: str | None = None) -> La
         short = (candidate or "")[:2].lower()
         if short in LANGUAGES:
             return short
-    preferred = negotiate_locale(_preferences(accept_language or ""), LANGUAGES, sep="-")
-    return preferred if preferred in LANGUAGES else DEFAULT_LANGUAGE
+    return next((tag for tag in _preferences(accept_language or "") if tag in LANGUAGES), DEFAULT_LANGUAGE)
 
 
 def _preferences(header: str) -> list[str]:
-    """Return the tags of an Accept-Language header, the most wanted first; a weight of 0 is a refusal."""
+    """Return the languages of an Accept-Language header, the most wanted first; a weight of 0 is a refusal."""
     weighted: list[tuple[float, int, str]] = []
     for position, item in enumerate(header.split(",")[:20]):
         tag, _, parameter = item.strip().partition(";")
@@ -69,6 +69,10 @@ def translations(language: Language) -> NullTranslations:
 
 def _read(file: Traversable, language: Language) -> Translations:
     """Return the sentences of one file; what Babel needs to read it is ten times as large, and is gone again."""
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+    from babel.support import Translations
+
     buffer = io.BytesIO()
     with file.open("rb") as stream:
         sentences = read_po(stream, locale=language)

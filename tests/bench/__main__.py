@@ -22,10 +22,20 @@ QUICK: dict[str, tuple[str, ...]] = {
     "kubernetes": ("--rounds", "50"),
     "login": ("--logins", "80"),
     "admission": ("--quick",),
+    "event": ("--quick",),
+    "guesses": ("--guesses", "1000"),
+    "soak": ("--quick",),
 }
 """Arguments of a scaled-down run, by bench, in the order in which they run."""
 
 OUTPUT = {"culler": "--output"}
+ELSEWHERE = {"soak": "tests.soak"}
+"""Benches that are more than a module here."""
+
+
+def module(name: str) -> str:
+    """Return the module that runs a bench."""
+    return ELSEWHERE.get(name, f"tests.bench.{name}")
 
 
 def main() -> int:
@@ -36,10 +46,10 @@ def main() -> int:
     folder = CACHE / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     failed = []
-    for name in options.names or [name for name in QUICK if importlib.util.find_spec(f"tests.bench.{name}")]:
+    for name in options.names or [name for name in QUICK if importlib.util.find_spec(module(name))]:
         print(f"\n== {name}", flush=True)
         arguments = [*(QUICK[name] if options.quick else ()), OUTPUT.get(name, "--json"), str(folder / f"{name}.json")]
-        command = [sys.executable, "-m", f"tests.bench.{name}", *arguments]
+        command = [sys.executable, "-m", module(name), *arguments]
         # A scaled-down ratio on a machine that does something else is measured again before it counts.
         if all(subprocess.run(command, cwd=ROOT, check=False).returncode for _ in range(2 if options.quick else 1)):
             failed.append(name)

@@ -15,9 +15,6 @@ from pathlib import Path
 
 Once = Callable[[], Awaitable[object]]
 
-# The HTTP client loads these two for its command line where they are installed: they came with the tests' own tools.
-sys.modules.update(dict.fromkeys(("rich", "pygments")))  # type: ignore[arg-type]
-
 
 async def ours(url: str, token: str, idle: float, in_flight: int, folder: Path) -> tuple[Once, Once]:
     from datetime import UTC, datetime
@@ -30,12 +27,12 @@ async def ours(url: str, token: str, idle: float, in_flight: int, folder: Path) 
     from jupytercloud_hub.culling.store import Store
     from jupytercloud_hub.hubapi.client import HubApi
     from jupytercloud_hub.settings.culling import CullingSettings
-    from jupytercloud_hub.storage import Database
+    from jupytercloud_hub.storage.plain import PlainDatabase
 
     rules = [{"name": "bench", "idle": f"{idle} s", "warn": "0 s"}]
     settings = CullingSettings.model_validate({"rules": rules, "concurrency": in_flight})
-    database = Database(f"sqlite:///{folder / 'culling.sqlite'}", "culling")
-    await database.upgrade(apart=True)
+    database = PlainDatabase(f"sqlite:///{folder / 'culling.sqlite'}", "culling")
+    await database.upgrade()
     api = HubApi(url, token, concurrency=in_flight + 4, timeout=30)
     culler = Culler(
         settings,

@@ -10,8 +10,13 @@ ANSWER = b"HTTP/1.1 200 OK\r\nX-JupyterHub-Version: 6.1.1\r\nContent-Length: 5\r
 def main() -> None:
     url = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
     listening = socket.create_server((url.hostname or "127.0.0.1", url.port or 80), backlog=16)
-    while True:
-        connection, _ = listening.accept()
+    listening.settimeout(10)
+    hub = os.getppid()
+    while os.getppid() == hub:  # a stock hub that is killed leaves its servers
+        try:
+            connection, _ = listening.accept()
+        except TimeoutError:
+            continue
         connection.settimeout(5)
         try:
             connection.recv(65536)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import subprocess
+import sys
+import time
+from typing import Any
 
 import pytest
 
@@ -28,3 +33,26 @@ def test_each_person_arrives_where_the_table_says(demo: Demo, login: str) -> Non
             if "/hub/spawn" in page.url.path:  # else a server of hers runs already
                 reserved = "réservé au groupe calcul" in page.text
                 assert reserved == (login not in {"alice", "david"})
+
+
+def check(demo: Demo, hub: str) -> tuple[int, dict[str, Any]]:
+    settings = demo.state / hub / "jupytercloud.yaml"
+    command = [sys.executable, "-m", "jupytercloud_hub", "check", "--config", str(settings), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("hub", ["portal", "grenoble", "paris-saclay"])
+def test_check_finds_everything_of_a_healthy_demo_in_order_and_leaves_nothing_out(demo: Demo, hub: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        code, told = check(demo, hub)
+        # a demo that has just come up: the portal waits for its sites' first heartbeats
+        if (code == 0 and not told["counts"]["warning"]) or time.monotonic() > deadline:
+            break
+        time.sleep(1)
+    others = [found for found in told["findings"] if found["status"] != "ok"]
+    assert (code, others) == (0, [])
+    areas = {found["area"] for found in told["findings"]}
+    wanted = {"settings", "hub", "proxy", "services", "database", "disk", "provider", "portal"}
+    assert areas >= wanted | ({"spawner", "orphans"} if hub != "portal" else set())

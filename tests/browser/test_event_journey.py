@@ -15,6 +15,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.support.event_hub import EventHub, event, until
+from tests.support.pdf import links, pages
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -93,7 +94,13 @@ async def test_a_visitor_comes_with_a_ticket_works_and_leaves_nothing_behind(
     context = await browser.new_context(locale="fr-FR", viewport=TELEPHONE)  # type: ignore[arg-type]
     page = await context.new_page()
     code = hub.codes()[0]
-    await page.goto(f"{hub.url}hub/login?code={code.replace('-', '')}")
+    await asyncio.to_thread(event, "poster", "--config", str(hub.settings))  # the address that this hub has here
+    poster, sheet = (pages(hub.folder / name)[0] for name in ("poster.pdf", "codes.pdf"))
+    poster.save(images / "evenement-affiche.png")
+    sheet.save(images / "evenement-tickets.png")
+    assert links(poster) == [f"{hub.url}hub/login"]
+    (ticket,) = (link for link in links(sheet) if link.endswith(code.replace("-", "")))
+    await page.goto(ticket)
     await expect(page.get_by_label("Code de votre ticket")).to_have_value(code)
     await look(page, "evenement-code")
     began = time.monotonic()

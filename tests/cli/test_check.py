@@ -20,7 +20,8 @@ from jupytercloud_hub.cli.main import main
 from jupytercloud_hub.contracts.finding import Finding
 from jupytercloud_hub.contracts.text import Text
 from jupytercloud_hub.settings import load
-from jupytercloud_hub.storage.database import PARTS, upgrade
+from jupytercloud_hub.storage.database import upgrade
+from jupytercloud_hub.storage.parts import PARTS
 from tests.support.fake_provider import FakeProvider, weak_key
 from tests.support.ports import free_port
 

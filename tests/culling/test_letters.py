@@ -19,11 +19,11 @@ from jupytercloud_hub.hubapi.client import HubApi
 from jupytercloud_hub.settings.culling import CullingSettings
 from jupytercloud_hub.settings.mail import MailSettings
 from jupytercloud_hub.settings.site import SiteSettings
-from jupytercloud_hub.storage import Database
+from jupytercloud_hub.storage.plain import PlainDatabase
 from jupytercloud_hub.web.mail import Mailer
 from tests.support.mailbox import Mailbox, mailbox
 
-from .fakes import Clock, FakeHub
+from .fakes import Clock, FakeHub, opened
 
 MIN, HOUR = timedelta(minutes=1), timedelta(hours=1)
 RULES = {
@@ -49,14 +49,13 @@ async def box() -> AsyncIterator[Mailbox]:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'culling.sqlite'}", "culling")
-    await database.upgrade()
+async def database(tmp_path: Path) -> AsyncIterator[PlainDatabase]:
+    database = await opened(f"sqlite:///{tmp_path / 'culling.sqlite'}")
     yield database
     await database.close()
 
 
-def culler(hub: FakeHub, database: Database, clock: Clock, box: Mailbox) -> Culler:
+def culler(hub: FakeHub, database: PlainDatabase, clock: Clock, box: Mailbox) -> Culler:
     api = HubApi("http://hub.test/hub/api", "token", transport=hub)
     mailer = Mailer(MailSettings.model_validate(box.settings), Path(), clock)
     letters = Letters(mailer, api, SiteSettings.model_validate(SITE), f"{SITE['url']}services/culler/")
@@ -65,7 +64,7 @@ def culler(hub: FakeHub, database: Database, clock: Clock, box: Mailbox) -> Cull
     return Culler(settings, ZoneInfo("Europe/Paris"), api, Store(database), metrics, clock, letters=letters)
 
 
-async def test_each_owner_is_written_to_once_in_her_language(database: Database, box: Mailbox) -> None:
+async def test_each_owner_is_written_to_once_in_her_language(database: PlainDatabase, box: Mailbox) -> None:
     hub, clock = PeopleHub(), Clock()
     for name in ("anna", "ben", "carl"):  # nobody knows carl's address
         hub.add(name, idle=55 * MIN, age=3 * HOUR)
@@ -83,7 +82,9 @@ async def test_each_owner_is_written_to_once_in_her_language(database: Database,
     assert "Stopped after 1 h without activity (Ordinary)." in english.get_content()
 
 
-async def test_a_mail_server_that_was_away_gets_the_letter_at_the_next_pass(database: Database, box: Mailbox) -> None:
+async def test_a_mail_server_that_was_away_gets_the_letter_at_the_next_pass(
+    database: PlainDatabase, box: Mailbox
+) -> None:
     hub, clock = PeopleHub(), Clock()
     hub.add("anna", idle=55 * MIN, age=3 * HOUR)
     hub.add("ben", idle=55 * MIN, age=3 * HOUR)
@@ -97,7 +98,7 @@ async def test_a_mail_server_that_was_away_gets_the_letter_at_the_next_pass(data
     assert [letter["To"] for letter in box.letters] == ["ben@example.fr", "anna@example.fr"]
 
 
-async def test_who_came_back_before_the_letter_went_is_not_written_to(database: Database, box: Mailbox) -> None:
+async def test_who_came_back_before_the_letter_went_is_not_written_to(database: PlainDatabase, box: Mailbox) -> None:
     hub, clock = PeopleHub(), Clock()
     hub.add("anna", idle=55 * MIN, age=3 * HOUR)
     passes = culler(hub, database, clock, box)
@@ -110,7 +111,7 @@ async def test_who_came_back_before_the_letter_went_is_not_written_to(database: 
     assert box.letters == []
 
 
-async def test_the_address_stands_in_no_table(database: Database, box: Mailbox, tmp_path: Path) -> None:
+async def test_the_address_stands_in_no_table(database: PlainDatabase, box: Mailbox, tmp_path: Path) -> None:
     hub = PeopleHub()
     hub.add("anna", idle=55 * MIN, age=3 * HOUR)
     await culler(hub, database, Clock(), box).run()

@@ -20,14 +20,16 @@ from jupytercloud_hub.culling.asked import Asked
 from jupytercloud_hub.culling.facts import Report
 from jupytercloud_hub.culling.metrics import Metrics
 from jupytercloud_hub.culling.passes import Busy, Culler
+from jupytercloud_hub.culling.personal import erase, export
 from jupytercloud_hub.culling.rules import KeepRefused, Maintenance
-from jupytercloud_hub.culling.store import Store, erase, export
+from jupytercloud_hub.culling.store import Store
 from jupytercloud_hub.culling.webhook import Webhook
 from jupytercloud_hub.hubapi.client import HubApi, HubApiError
 from jupytercloud_hub.settings.culling import CullingSettings
 from jupytercloud_hub.storage import Database
+from jupytercloud_hub.storage.plain import PlainDatabase
 
-from .fakes import NOON, Clock, FakeHub, iso
+from .fakes import NOON, Clock, FakeHub, iso, opened
 
 MIN = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -40,9 +42,8 @@ Make = Callable[..., Culler]
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'culling.sqlite'}", "culling")
-    await database.upgrade()
+async def database(tmp_path: Path) -> AsyncIterator[PlainDatabase]:
+    database = await opened(f"sqlite:///{tmp_path / 'culling.sqlite'}")
     yield database
     await database.close()
 
@@ -58,7 +59,7 @@ def hub() -> FakeHub:
 
 
 @pytest.fixture
-def make(hub: FakeHub, database: Database, clock: Clock) -> Make:
+def make(hub: FakeHub, database: PlainDatabase, clock: Clock) -> Make:
     def made(asked: Asked | None = None, webhook: Webhook | None = None, **settings: Any) -> Culler:
         api = HubApi("http://hub.test/hub/api", "token", concurrency=100, transport=hub)
         culling = CullingSettings.model_validate({**RULES, **settings})
@@ -206,7 +207,7 @@ async def test_two_passes_are_never_run_at_once(hub: FakeHub, make: Make, clock:
 
 
 async def test_a_pass_whose_process_was_killed_holds_up_the_next_only_until_its_lease_ends(
-    hub: FakeHub, make: Make, clock: Clock, database: Database
+    hub: FakeHub, make: Make, clock: Clock, database: PlainDatabase
 ) -> None:
     await Store(database).begin_pass("killed", clock(), timedelta(minutes=2))
     culler = make()
@@ -332,7 +333,7 @@ async def test_a_plan_writes_warns_and_stops_nothing(hub: FakeHub, make: Make, c
 
 
 async def test_what_is_kept_of_a_person_can_be_read_and_erased_twice(
-    hub: FakeHub, make: Make, clock: Clock, database: Database
+    hub: FakeHub, make: Make, clock: Clock, tmp_path: Path
 ) -> None:
     hub.add("anna", idle=55 * MIN, age=3 * HOUR)
     hub.add("anna", "b", idle=55 * MIN, age=3 * HOUR)
@@ -341,7 +342,8 @@ async def test_what_is_kept_of_a_person_can_be_read_and_erased_twice(
     await culler.keep(first.server)
     clock.tick(minutes=10)
     await culler.run()
-    async with database.session() as session:
+    whole = Database(f"sqlite:///{tmp_path / 'culling.sqlite'}", "culling")
+    async with whole.session() as session:
         found = await export(session, "anna")
     assert {table: len(rows) for table, rows in found.items() if rows} == {
         "culling_warning": 1,
@@ -349,11 +351,12 @@ async def test_what_is_kept_of_a_person_can_be_read_and_erased_twice(
         "culling_stopped": 1,
     }
     for _ in range(2):
-        async with database.session() as session:
+        async with whole.session() as session:
             await erase(session, "anna", "erased-7")
-    async with database.session() as session:
+    async with whole.session() as session:
         assert not any((await export(session, "anna")).values())
         assert len((await export(session, "erased-7"))["culling_stopped"]) == 1
+    await whole.close()
 
 
 async def test_what_a_stop_gave_back_is_counted_pass_by_pass_until_its_owner_is_back(

@@ -18,8 +18,8 @@ from jupytercloud_hub.culling.store import Store
 from jupytercloud_hub.hubapi.client import HubApi, HubApiError
 from jupytercloud_hub.settings.configure.culling import SCOPES
 from jupytercloud_hub.settings.culling import CullingSettings
-from jupytercloud_hub.storage import Database
 
+from .fakes import opened
 from .hub import Hub
 
 CULLING = {
@@ -54,8 +54,7 @@ async def test_each_scope_of_the_culler_is_needed_and_none_lacks(tmp_path: Path)
         await hub.client.post(f"{hub.api}/groups/maths/users", json={"users": ["anna"]})
         await hub.spawn("anna", record=RECORD)
         await asyncio.sleep(1.2)
-        database = Database(f"sqlite:///{tmp_path / 'scopes.sqlite'}", "culling")
-        await database.upgrade()
+        database = await opened(f"sqlite:///{tmp_path / 'scopes.sqlite'}")
         found: dict[str, str] = {}
         for name in roles:
             async with HubApi(hub.api, token(name)) as api:

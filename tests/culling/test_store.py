@@ -15,13 +15,15 @@ from jupytercloud_hub.contracts.text import Localized
 from jupytercloud_hub.culling.facts import Report
 from jupytercloud_hub.culling.metrics import Metrics
 from jupytercloud_hub.culling.passes import Culler
+from jupytercloud_hub.culling.personal import erase, export
 from jupytercloud_hub.culling.rules import KeepRefused, Maintenance, Memory, Server
-from jupytercloud_hub.culling.store import Done, Store, erase, export
+from jupytercloud_hub.culling.store import Done, Store
 from jupytercloud_hub.hubapi.client import HubApi
 from jupytercloud_hub.settings.culling import CullingSettings
 from jupytercloud_hub.storage import Database
+from jupytercloud_hub.storage.plain import PlainDatabase
 
-from .fakes import NOON, Clock, FakeHub
+from .fakes import NOON, Clock, FakeHub, opened
 
 MIN = timedelta(minutes=1)
 ANNA = ("anna", "", NOON - 60 * MIN)
@@ -36,14 +38,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url, "culling")
-    await database.upgrade()
+async def database(database_url: str) -> AsyncIterator[PlainDatabase]:
+    database = await opened(database_url)
     yield database
     await database.close()
 
 
-async def test_everything_that_is_written_is_read_again_for_all_and_for_one(database: Database) -> None:
+async def test_everything_that_is_written_is_read_again_for_all_and_for_one(database: PlainDatabase) -> None:
     store = Store(database)
     await store.warn([(ANNA, {}, {"rule": NOON}), (BEN, {}, {"quota": NOON, "rule": NOON})])
     await store.warn([(ANNA, {}, {"rule": NOON + MIN})])  # a page and a pass at once: the first word counts
@@ -66,7 +67,7 @@ async def test_everything_that_is_written_is_read_again_for_all_and_for_one(data
     assert await store.maintenance() is None
 
 
-async def test_of_two_keeps_at_once_one_is_counted(database: Database) -> None:
+async def test_of_two_keeps_at_once_one_is_counted(database: PlainDatabase) -> None:
     store = Store(database)
     await store.keep(ANNA, Memory(), NOON)
     seen = (await store.remembered("anna")).memory(ANNA)
@@ -77,7 +78,7 @@ async def test_of_two_keeps_at_once_one_is_counted(database: Database) -> None:
         await store.keep(ANNA, seen, NOON)
 
 
-async def test_each_way_of_telling_is_remembered_by_itself(database: Database) -> None:
+async def test_each_way_of_telling_is_remembered_by_itself(database: PlainDatabase) -> None:
     store = Store(database)
     await store.warn([(ANNA, {}, {"rule": NOON}), (BEN, {}, {"rule": NOON})])
     await store.told("told", [ANNA])
@@ -85,7 +86,7 @@ async def test_each_way_of_telling_is_remembered_by_itself(database: Database) -
     assert (await store.untold("told"), await store.untold("mailed")) == ({BEN}, {ANNA})
 
 
-async def test_a_pass_belongs_to_one_until_its_lease_is_over(database: Database) -> None:
+async def test_a_pass_belongs_to_one_until_its_lease_is_over(database: PlainDatabase) -> None:
     store, lease = Store(database), 2 * MIN
     assert await store.begin_pass("one", NOON, lease)
     assert await store.begin_pass("one", NOON + MIN, lease)
@@ -95,7 +96,7 @@ async def test_a_pass_belongs_to_one_until_its_lease_is_over(database: Database)
     assert not await store.begin_pass("one", NOON + 4 * MIN, lease)
 
 
-async def test_a_person_is_exported_erased_and_forgotten_in_time(database: Database) -> None:
+async def test_a_person_is_exported_erased_and_forgotten_in_time(database: PlainDatabase, database_url: str) -> None:
     store = Store(database)
     server = Server("anna", "", ANNA[2], NOON, cpu=2.0, memory=2**33)
     reason = Localized({"fr": "Inactif", "en": "Idle"})
@@ -105,18 +106,20 @@ async def test_a_person_is_exported_erased_and_forgotten_in_time(database: Datab
     await store.warn([(ANNA, {}, {"rule": NOON})])
     [freed, _] = await store.freed(NOON)
     assert (freed.cpu, freed.memory, freed.rule) == (2.0, 2**33, "ordinary")
-    async with database.session() as session:
+    whole = Database(database_url, "culling")
+    async with whole.session() as session:
         exported = await export(session, "anna")
         assert [len(rows) for rows in exported.values()] == [1, 0, 0, 2]
         await erase(session, "anna", "p-1")
         await erase(session, "anna", "p-1")
         assert not any((await export(session, "anna")).values())
+    await whole.close()
     assert len(await store.freed(NOON)) == 2  # what it gave back is counted on
     await store.prune(NOON + 2 * MIN)
     assert await store.freed(NOON) == []
 
 
-async def test_a_pass_warns_keeps_its_word_and_stops(database: Database) -> None:
+async def test_a_pass_warns_keeps_its_word_and_stops(database: PlainDatabase) -> None:
     hub, clock = FakeHub(), Clock()
     for number in range(12):
         hub.add(f"user-{number:02}", idle=55 * MIN, age=180 * MIN)

@@ -25,6 +25,7 @@ from jupytercloud_hub.federation.metrics import FederationMetrics
 from jupytercloud_hub.federation.model import SiteState
 from jupytercloud_hub.quotas.metrics import Metrics as QuotasMetrics
 from tests.support import ROOT
+from tests.support.prometheus import shipped_remote_write
 
 CONFIG = ROOT / "config" / "prometheus"
 DASHBOARDS = sorted((ROOT / "config" / "grafana").glob("*.json"))
@@ -32,7 +33,7 @@ RUNBOOKS = ROOT / "docs" / "runbooks"
 ALL_SERIES = {"job", "instance", "site", "le"}
 """Labels that Prometheus and its configuration add."""
 
-_WORDS = {"by", "or", "and", "on", "unless", "without", "time"}
+METRIC = r"(?<![\w:\"])((?:jupyter|hub:|up\b|process_)[\w:]*)"
 
 
 @cache
@@ -68,9 +69,9 @@ def panels(path: Path) -> list[tuple[str, str]]:
     return [(panel["title"], target["expr"]) for panel in dashboard["panels"] for target in panel["targets"]]
 
 
-def plain(expression: str) -> str:
+def plain(expression: str, site: str = ".*") -> str:
     """Return the expression as Prometheus takes it, Grafana's variables filled in."""
-    return re.sub(r"\$site", ".*", expression.replace("$__rate_interval", "1m"))
+    return expression.replace("$site", site).replace("$__rate_interval", "1m")
 
 
 EXPRESSIONS = [
@@ -82,7 +83,7 @@ EXPRESSIONS = [
 @pytest.mark.parametrize(("where", "expression"), EXPRESSIONS, ids=[where for where, _ in EXPRESSIONS])
 def test_expression_asks_for_metrics_and_labels_that_exist(where: str, expression: str) -> None:
     recorded = {rule["record"] for rule in rules("recording.yml")}
-    asked = re.findall(r"(?<![\w:\"])((?:jupyter|hub:|up\b|process_)[\w:]*)(\{[^}]*\})?", expression)
+    asked = re.findall(rf"{METRIC}(\{{[^}}]*\}})?", expression)
     assert asked, "an expression without any metric of ours"
     for name, selector in asked:
         assert name in metrics() or name in recorded, f"{name} is exported by nothing"
@@ -99,6 +100,15 @@ def test_prometheus_reads_what_is_shipped_here_and_nothing_personal_is_a_label()
     assert {job["job_name"] for job in config["scrape_configs"]} >= {"hub", "quotas", "culler", "federation"}
     for name, labels in metrics().items():
         assert not labels & {"user", "username", "person", "email"}, name
+
+
+def test_common_store_gets_all_that_dashboards_ask_and_nothing_of_anybody_elses() -> None:
+    (relabel,) = shipped_remote_write("")["write_relabel_configs"]
+    assert (relabel["source_labels"], relabel["action"]) == (["__name__"], "keep")
+    asked = {name for _, expression in EXPRESSIONS for name in re.findall(METRIC, expression)}
+    assert len(asked) > 20
+    assert not [name for name in asked if not re.fullmatch(relabel["regex"], name)]
+    assert not re.fullmatch(relabel["regex"], "node_filesystem_free_bytes")
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: str(alert["alert"]))

@@ -61,6 +61,8 @@ MISTAKES = [
     Planted("28 CVMFS of the machine on OpenShift", "sites/paris-saclay/values.yaml", "            cvmfs_claim: cvmfs\n", "", "kind: cvmfs", "CVMFS needs spawner.kubernetes.cvmfs_claim"),  # noqa: E501
     Planted("29 a budget's typo, deep in jupytercloud.yaml", "common.yaml", "window: month", "window: monht", "window: monht", '"month", "academic-year"'),  # noqa: E501
     Planted("30 the chart's culler beside ours", SITE, "", "\ncull: {enabled: true}\n", "cull: {enabled: true}", "without a warning"),  # noqa: E501
+    Planted("31 a stage whose site.yaml comes from another branch", "argocd/sites.yaml", "revision: pre-production", "revision: HEAD", "revision: HEAD", "the branch that the sites follow is expected"),  # noqa: E501
+    Planted("32 a site that no stage takes", "argocd/sites.yaml", "{stage: pre-production}", "{stage: production}", "generators:", "no generator takes this site: strasbourg"),  # noqa: E501
 ]  # fmt: skip
 
 

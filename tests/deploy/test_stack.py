@@ -32,18 +32,23 @@ from tests.support.ports import free_port
 SHIPPED = ROOT / "config" / "swarm"
 EXAMPLE = Stack(site="labo", url="https://hub.labo.example.fr/", issuer="https://login.example.fr")
 SITE = ("--site", "grenoble", "--url", "https://grenoble.example.fr/", "--issuer", "https://login.example.fr")
-PORTAL = ("--portal", "https://jupytercloud.example.fr/")
+OF_A_FEDERATION = ("--portal", "https://jupytercloud.example.fr/")
+A_PORTAL = ("--role", "portal")
 
 
 def init(folder: Path, *options: str, language: str = "en") -> Result:
     return CliRunner().invoke(main, ["stack", "init", str(folder), *options], env={"LANG": language})
 
 
-@pytest.fixture(params=[(), PORTAL], ids=["alone", "of a federation"])
+@pytest.fixture(params=[(), OF_A_FEDERATION, A_PORTAL], ids=["alone", "of a federation", "the portal"])
 def written(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     said = init(tmp_path / "stack", *SITE, *request.param)
     assert said.exit_code == 0, said.output
     return tmp_path / "stack"
+
+
+def of_the_portal(folder: Path) -> bool:
+    return "federation" in stack_of(folder)["services"]
 
 
 def stack_of(folder: Path) -> dict[str, Any]:
@@ -82,6 +87,8 @@ def test_nothing_is_overwritten(written: Path) -> None:
         (("--site", "Grenoble!", *SITE[2:]), "--site: a name of small letters"),
         ((*SITE[:2], "--url", "http://grenoble.example.fr", *SITE[4:]), "--url: an address in https"),
         ((*SITE[:4], "--issuer", "http://login.example.fr"), "--issuer: an issuer in https"),
+        ((*SITE, *A_PORTAL, *OF_A_FEDERATION), "a hub is the portal or belongs to one"),
+        ((*SITE, "--certificate", "own", "--acme-server", "https://acme.example.fr/"), "an authority that speaks ACME"),
     ],
 )
 def test_option_that_cannot_be_is_refused_with_its_rule(tmp_path: Path, options: tuple[str, ...], says: str) -> None:
@@ -108,7 +115,8 @@ def test_everything_that_a_service_names_is_declared_and_there(written: Path) ->
     used = {secret for service in stack["services"].values() for secret in service.get("secrets", [])}
     assert used == kept, "no secret that nobody reads"
     used = {config["source"] for service in stack["services"].values() for config in service.get("configs", [])}
-    assert used == set(stack["configs"]) == set(CONFIGS)
+    assert used == set(stack["configs"])
+    assert set(CONFIGS) - used == ({"socket_hub"} if of_the_portal(written) else set())
 
 
 def test_names_of_configs_and_secrets_follow_their_content(written: Path, tmp_path: Path) -> None:
@@ -141,19 +149,30 @@ def test_what_faces_the_internet_reaches_neither_the_database_nor_the_socket_tha
     networks = {name: set(service["networks"]) for name, service in stack["services"].items()}
     published = {name for name, service in stack["services"].items() if service.get("ports")}
     assert published == {"traefik"}
-    assert {name for name in networks if "socket_hub" in networks[name]} == {"hub", "socket-hub"}
+    on_portal = of_the_portal(written)  # it starts nothing
+    spawns = set() if on_portal else {"hub", "socket-hub"}
+    assert {name for name in networks if "socket_hub" in networks[name]} == spawns
     assert {name for name in networks if "socket_traefik" in networks[name]} == {"traefik", "socket-traefik"}
     assert not networks["traefik"] & networks["db"]
     assert networks["db"] == {"back"}
-    assert {name for name in networks if "servers" in networks[name]} == {"hub", "proxy"}, "beside people's servers"
-    for inner in ("back", "socket_hub", "socket_traefik"):
+    beside_peoples_servers = set() if on_portal else {"hub", "proxy"}
+    assert {name for name in networks if "servers" in networks[name]} == beside_peoples_servers
+    for inner in ("back", "socket_traefik", *(() if on_portal else ("socket_hub",))):
         assert stack["networks"][inner]["internal"]
     mounted = {
         name
         for name, service in stack["services"].items()
         if any("docker.sock" in volume for volume in service.get("volumes", []))
     }
-    assert mounted == {"socket-hub", "socket-traefik"}
+    assert mounted == {"socket-traefik", *(spawns - {"hub"})}
+
+
+def test_all_but_the_exporters_stand_on_the_one_manager_with_the_label(written: Path) -> None:
+    """Whatever other machine is lost, the hub goes on without a pause."""
+    for name, service in stack_of(written)["services"].items():
+        if service["deploy"].get("mode") != "global":
+            wanted = service["deploy"]["placement"]["constraints"]
+            assert wanted == ["node.role==manager", "node.labels.jupytercloud.state==true"], name
 
 
 def test_every_service_has_limits_no_virtual_address_and_one_hub_at_a_time(written: Path) -> None:
@@ -165,7 +184,7 @@ def test_every_service_has_limits_no_virtual_address_and_one_hub_at_a_time(writt
         assert not service["image"].endswith((":latest", ":main")), name
         assert ":" in service["image"], name
     services = stack_of(written)["services"]
-    for name in ("hub", "quotas", "culler"):
+    for name in ("hub",) if of_the_portal(written) else ("hub", "quotas", "culler"):
         assert services[name]["deploy"]["update_config"]["order"] == "stop-first"
         assert services[name]["healthcheck"]["test"]
 
@@ -176,10 +195,12 @@ def test_settings_are_valid_and_the_hubs_file_sets_what_the_stack_needs(
     (written / "secrets" / GIVEN).write_text("given")
     settings = load(written / "jupytercloud.yaml")
     stack = stack_of(written)
-    assert settings.spawner
-    assert settings.spawner.swarm
-    assert settings.spawner.swarm.network == stack["networks"]["servers"]["name"]
-    assert set(settings.site.service_urls) == {"quotas", "culler"}
+    services = {"federation"} if of_the_portal(written) else {"quotas", "culler"}
+    assert set(settings.site.service_urls) == services
+    if not of_the_portal(written):
+        assert settings.spawner
+        assert settings.spawner.swarm
+        assert settings.spawner.swarm.network == stack["networks"]["servers"]["name"]
     for path in ("jupytercloud.yaml", "jupyterhub_config.py"):
         text = (written / path).read_text().replace("/etc/jupytercloud", str(written))
         text = text.replace("/run/secrets", str(written / "secrets")).replace(
@@ -201,7 +222,7 @@ def test_settings_are_valid_and_the_hubs_file_sets_what_the_stack_needs(
     assert hub.db_url.endswith("@db/jupyterhub")
     assert config.ConfigurableHTTPProxy.should_start is False
     tokens = {service["name"]: service.get("api_token") for service in hub.services}
-    for name in ("quotas", "culler", "prometheus"):
+    for name in (*services, "prometheus"):
         assert tokens[name] == (written / "secrets" / f"{name}_token").read_text()
     assert ("agent" in tokens) == ("agent" in stack["services"])
 
@@ -292,17 +313,21 @@ def test_traefik_only_reads(method: str, path: str, sockets: dict[str, str]) -> 
     assert status == (200 if method == "GET" and path in lists else 403)
 
 
-def test_docker_itself_reads_the_stack(written: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("-c", "portainer.yaml")], ids=["alone", "with Portainer"])
+def test_docker_itself_reads_the_stack(written: Path, more: tuple[str, ...]) -> None:
     if shutil.which("docker") is None:
         pytest.skip("no docker here")
     (written / "secrets" / GIVEN).write_text("given")
     environment = {**os.environ, "DOCKER": "docker stack config", "STACK": ""}
-    said = subprocess.run(["./deploy.sh"], cwd=written, env=environment, capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        ["./deploy.sh", *more], cwd=written, env=environment, capture_output=True, text=True, check=False
+    )
     if "is not a docker command" in said.stderr or "Usage:" in said.stdout:
         pytest.skip("this docker has no `stack config`")
     assert said.returncode == 0, said.stderr
     resolved = YAML(typ="safe").load(said.stdout)
     assert resolved["services"]["hub"]["deploy"]["update_config"]["order"] == "stop-first"
+    assert ("portainer" in resolved["services"]) == bool(more)
 
 
 def test_shipped_example_is_what_the_command_writes() -> None:

@@ -2,7 +2,7 @@
 # Installs the Debian packages of the engines that the tests start by themselves. Root.
 set -euo pipefail
 
-packages=(postgresql chromium haproxy python3-venv prometheus)
+packages=(postgresql chromium haproxy python3-venv prometheus victoria-metrics pebble)
 # LemonLDAP::NG with what its OpenID Connect provider loads; the test starts a portal of its own with plackup.
 packages+=(lemonldap-ng liblemonldap-ng-portal-perl libplack-perl libgd-securityimage-perl libimage-magick-perl
   libstring-random-perl libcrypt-openssl-x509-perl libcrypt-openssl-rsa-perl libcrypt-openssl-bignum-perl

@@ -30,7 +30,10 @@ up() {
   exec 9>&-
   switch_up
   for n in $(seq 2 "$SWARM_NODES"); do # a node that died comes back under its name as a new one
-    ! status || node_pid "$n" >/dev/null || node_docker 1 node rm --force "node$n" >/dev/null 2>&1 || true
+    if status && ! node_pid "$n" >/dev/null; then
+      node_docker 1 node demote "node$n" >/dev/null 2>&1 || true # a manager can't be removed
+      node_docker 1 node rm --force "node$n" >/dev/null 2>&1 || true
+    fi
   done
   for n in $(seq "$SWARM_NODES"); do
     node_loaded "$n" &

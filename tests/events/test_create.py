@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -22,16 +23,17 @@ from jupytercloud_hub.settings import load
 from jupytercloud_hub.spawners.base import slug
 from jupytercloud_hub.spawners.swarm_objects import home_mount
 from tests.support import ROOT
+from tests.support.pdf import links, pages
 from tests.support.settings_files import SITE
 
 SOON = datetime.now(UTC).date() + timedelta(days=20)
 BASE = {"--from": str(SOON), "--to": str(SOON + timedelta(days=1)), "--seats": "12", "--profile": "pycoa"}
 
 
-def create(folder: Path, *flags: str, **options: str) -> Result:
+def create(folder: Path, *flags: str, language: str = "en_GB.UTF-8", **options: str) -> Result:
     given = {**BASE, **{f"--{name}": value for name, value in options.items()}, "--folder": str(folder)}
     words = [word for pair in given.items() for word in pair]
-    environ = {"LC_ALL": "en_GB.UTF-8"}
+    environ = {"LC_ALL": language}
     return CliRunner().invoke(main, ["event", "create", "salon", *words, *flags], env=environ)
 
 
@@ -87,6 +89,33 @@ def test_a_refusal_names_its_figures_and_writes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+MONTH = {"from": str(SOON), "to": str(SOON + timedelta(days=31))}
+PAST = {"from": "2021-03-06", "to": "2021-03-07"}
+BEGUN = {"from": f"{datetime.now(UTC) - timedelta(hours=2):%Y-%m-%dT%H:%M}+00:00"}
+NIGHT = {"from": f"{SOON}T20:00", "to": f"{SOON}T23:00", "hours": "10:00-19:00"}
+
+
+@pytest.mark.parametrize(
+    ("given", "english", "french"),
+    [
+        (PAST, "would have ended at 2021-03-08T00:00+01:00, and it is 20", "se serait terminé à 2021-03-08T00:00"),
+        (BEGUN, "would have begun at ", "aurait commencé à "),
+        (MONTH, "are 32 days; an event has at most 31", "32 jours ; un événement en a 31 au plus"),
+        (NIGHT, "leave nothing between", "ne laissent rien entre"),
+        ({"profile": "pycao"}, "pycao is unknown; the catalogue has: pycoa", "le catalogue contient : pycoa"),
+        ({"codes": "5"}, "5 codes for 12 seats", "5 codes pour 12 places"),
+        ({"memory": "3 GiB"}, "12 seats × 1 GiB = 12 GiB, and the backend has 2 GiB", "2 places tiennent"),
+    ],
+    ids=["over", "begun", "too long", "no hour", "profile", "codes", "memory"],
+)
+def test_each_refusal_says_why_in_both_languages(given, english, french, tmp_path):
+    for language, why in (("en_GB.UTF-8", english), ("fr_FR.UTF-8", french)):
+        refused = create(tmp_path / "salon", "--fictitious-data", language=language, **given)
+        assert refused.exit_code == 1, refused.output
+        assert why in refused.output.replace("\u202f", " ").replace("\xa0", " ")
+        assert not (tmp_path / "salon").exists()
+
+
 def test_a_site_lends_its_catalogue_and_its_engine(tmp_path):
     (tmp_path / "site.yaml").write_text(SITE)
     made = create(tmp_path / "s", "--open-code", "--json", site=str(tmp_path / "site.yaml"), seats="5")
@@ -116,6 +145,14 @@ def test_the_poster_can_be_read_from_two_metres(folder, monkeypatch):
     assert sides == [200, 200]
     assert (folder / "poster.pdf").read_bytes().startswith(b"%PDF")
     assert (folder / "codes.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_qr_codes_lead_to_the_door_and_those_of_tickets_fill_the_code_in(folder):
+    for page in pages(folder / "poster.pdf", scale=0.5):  # a telephone across the room
+        assert links(page) == ["http://127.0.0.1:8200/salon/hub/login"]
+    handed_out = [row["link"] for row in csv.DictReader((folder / "codes.csv").open()) if row["kind"] == "visitor"]
+    printed_on = [link for page in pages(folder / "codes.pdf") for link in links(page)]
+    assert sorted(printed_on) == sorted(handed_out)
 
 
 def test_dates_in_the_checklist_follow_the_events(folder):
@@ -254,10 +291,22 @@ def test_for_argo_cd_there_are_values_that_the_hub_and_the_chart_understand(tmp_
     assert needed <= set(secret["stringData"])
     application = YAML(typ="safe").load(folder / "application.yaml")
     assert "$values/events/salon/values.yaml" in application["spec"]["sources"][0]["helm"]["valueFiles"]
+    project = YAML(typ="safe").load(helm / "argocd" / "project.yaml")
+    namespace = application["spec"]["destination"]["namespace"]
+    assert any(fnmatch(namespace, one["namespace"]) for one in project["spec"]["destinations"]), (
+        "Argo CD refuses others"
+    )
+    assert secret["metadata"]["namespace"] == namespace
+    services = values["hub"]["extraContainers"][0]
+    assert "/hub-kubernetes:" in services["image"], "on the chart's own image, with what its configuration needs"
     assert (folder / "secret.yaml").stat().st_mode & 0o777 == 0o600
 
 
 def test_an_engine_without_a_certificate_or_of_somebody_else_is_refused(tmp_path):
+    unsaid = on_engine(tmp_path, "swarm", "swarm: {network: labo}", memory="", url="")
+    assert unsaid.exit_code == 1
+    assert "what the backend swarm has is not known here: say --memory" in unsaid.output
+    assert "a host name is missing" in unsaid.output
     plain = on_engine(tmp_path, "swarm", "swarm: {network: labo}", url="http://salon.example.fr/")
     assert plain.exit_code == 2
     assert "https" in plain.output

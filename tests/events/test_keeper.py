@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from jupytercloud_hub.contracts.text import Localized
@@ -22,12 +23,13 @@ from jupytercloud_hub.events.keeper import Keeper
 from jupytercloud_hub.events.purge import Purge
 from jupytercloud_hub.events.service import EventsService
 from jupytercloud_hub.events.store import Store
-from jupytercloud_hub.hubapi import HubApiError
+from jupytercloud_hub.hubapi import HubApi
 from jupytercloud_hub.settings import Settings, load
 from jupytercloud_hub.spawners.base import slug
 from jupytercloud_hub.spawners.local_sweep import VARIABLE
 from jupytercloud_hub.storage import Database
 from jupytercloud_hub.web.context import ServiceContext
+from tests.culling.fakes import opened
 
 from .conftest import INSIDE, OPENS, make_event
 
@@ -49,9 +51,9 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def keeper(settings: Settings) -> AsyncIterator[Keeper]:
-    own, culling = (Database(settings.database_url("events"), part) for part in ("events", "culling"))
+    own = Database(settings.database_url("events"), "events")
     await own.upgrade()
-    await culling.upgrade()
+    culling = await opened(settings.database_url("culling"))
     assert settings.event
     api: Any = None
     files = SeatFiles(settings)
@@ -119,6 +121,27 @@ async def test_work_is_packed_without_what_is_hidden_or_leads_out_of_the_home(se
     assert (settings.folder / "code.key").exists()
 
 
+async def test_seats_start_also_where_service_and_command_make_their_accounts_at_the_same_time(keeper: Keeper) -> None:
+    asked: list[str] = []
+
+    def hub(request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/api/")
+        asked.append(f"{request.method} {path}")
+        if request.method == "GET":
+            return httpx.Response(200, json={"items": [], "_pagination": {"next": None}})
+        # As JupyterHub answers who comes second.
+        return (
+            httpx.Response(409, json={"message": "All 2 users already exist"})
+            if path == "users"
+            else httpx.Response(201)
+        )
+
+    await keeper.store.import_seats(["seat-0001", "seat-0002"])
+    async with HubApi("http://hub/api", "token", transport=httpx.MockTransport(hub)) as keeper.api:
+        await keeper.run(warm=2)
+    assert asked == ["GET users", "POST users", "POST users/seat-0001/server", "POST users/seat-0002/server"]
+
+
 def test_a_clock_that_jumps_ahead_purges_nothing(settings: Settings) -> None:
     clock = Clock(INSIDE)
     context = ServiceContext(
@@ -160,17 +183,3 @@ async def test_a_purge_of_an_open_event_closes_it_first(keeper: Keeper, settings
     assert (await keeper.standing()).door is Door.OPEN
     await Purge(settings, keeper, keeper.store, keeper.now)._close()
     assert (await keeper.standing()).door is Door.OVER, "the service starts no seat behind it"
-
-
-async def test_accounts_that_the_service_made_a_moment_before_are_no_failure(keeper: Keeper) -> None:
-    class Hub:
-        status = 409
-
-        async def post(self, path: str, body: dict[str, Any]) -> None:
-            raise HubApiError(self.status, path, "All 2 users already exist")
-
-    keeper.api = hub = Hub()  # type: ignore[assignment]
-    await keeper._make_accounts(["seat-0001", "seat-0002"])
-    hub.status = 500
-    with pytest.raises(HubApiError):
-        await keeper._make_accounts(["seat-0001"])

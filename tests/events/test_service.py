@@ -22,6 +22,7 @@ import pytest
 from click.testing import CliRunner
 
 from jupytercloud_hub.cli.main import main
+from jupytercloud_hub.events.purge import OUTPUT
 from tests.support import ROOT
 from tests.support.event_hub import PATIENCE, EventHub, event, until
 
@@ -193,6 +194,7 @@ main(["event", "purge", "--yes", "--config", sys.argv[1]])
     said = json.loads(event(*purge))
     assert said == json.loads((hub.folder / "attestation.json").read_text())
     assert said["found_afterwards"] == {}
+    assert said["not_covered"] == [OUTPUT]
     assert said["removed"]["files"] == files
     assert said["removed"]["codes"] == codes
     assert said["removed"]["accounts"] >= len(accounts)

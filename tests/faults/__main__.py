@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path
 from .batches import batches
 from .kinds import KINDS, Fault
 from .rounds import Result, Rounds
-from .topology import running
+from .topology import World, running
 
 
 def table(results: list[Result]) -> str:
@@ -36,16 +37,53 @@ def table(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
+def tell(result: Result) -> None:
+    """Print one round's line, and below it what did not hold."""
+    line = f"{result.seed:3} {' + '.join(result.faults)}: {result.seconds:.1f} s"
+    print(line, *result.wrong, sep="\n      ! ", flush=True)
+
+
 def rounds_of(seed: int, only: str, together: bool) -> list[list[Fault]]:
     """Return what strikes with a seed: each kind by itself, or one of each place at once."""
     kinds = [kind for name, kind in KINDS.items() if only in name]
     return batches(seed, kinds) if together else [[kind] for kind in kinds]
 
 
+async def unwell(world: World) -> list[str]:
+    """Return what ``jupytercloud check`` finds at hubs that are to be well."""
+    wrong = []
+    for hub in world.plan.hubs:
+        command = [
+            sys.executable,
+            "-m",
+            "jupytercloud_hub",
+            "check",
+            "--json",
+            "--config",
+            str(world.settings(hub.name)),
+        ]
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, "LC_ALL": "en_GB.UTF-8"}, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+        found = [one for one in json.loads(said)["findings"] if one["status"] in ("error", "skipped")]
+        wrong += [f"{hub.name}: {one['what']}" for one in found]
+    return wrong
+
+
 async def soak(
-    seeds: int, first: int, only: str, minutes: float, kept: Path | None, together: bool = False
+    seeds: int,
+    first: int,
+    only: str,
+    minutes: float,
+    kept: Path | None,
+    together: bool = False,
+    again: bool = False,
 ) -> list[Result]:
-    """Run every kind with every seed; what stands in ``kept`` already is not run again."""
+    """Run every kind with every seed; what stands in ``kept`` already is not run again.
+
+    ``again``: a round in which something did not hold runs a second time, and the second time counts.
+    """
     deadline = time.monotonic() + minutes * 60
     before = [Result(**json.loads(line)) for line in kept.read_text().splitlines()] if kept and kept.exists() else []
     done = {(tuple(result.faults), result.seed) for result in before}
@@ -61,15 +99,17 @@ async def soak(
                     if (names, seed) in done:
                         continue
                     result = await rounds.run(kinds, seed)
+                    tell(result)
+                    if result.wrong and again:
+                        print("*** FAILED ONCE: the same once more", flush=True)
+                        rounds.results.remove(result)
+                        tell(result := await rounds.run(kinds, seed))
                     if kept:
                         with kept.open("a") as file:
                             file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
-                    print(
-                        f"{seed:3} {' + '.join(names)}: {result.seconds:.1f} s",
-                        *result.wrong,
-                        sep="\n      ! ",
-                        flush=True,
-                    )
+            if wrong := await unwell(world):
+                rounds.results.append(Result(("jupytercloud check afterwards",), first, wrong, 0, 0, 0, 0, 0))
+                print(*wrong, sep="\n      ! ")
             return before + rounds.results
 
 
@@ -82,9 +122,15 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=24 * 60, help="begin no round after so many")
     parser.add_argument("--keep", type=Path, help="file of results, one line each; a second run goes on where it ended")
     parser.add_argument("--together", action="store_true", help="strike at the portal, a site and a line at once")
+    parser.add_argument("--again", action="store_true", help="let a round that failed run a second time, which counts")
     chosen = parser.parse_args()
-    results = asyncio.run(soak(chosen.seeds, chosen.first, chosen.only, chosen.minutes, chosen.keep, chosen.together))
-    print(f"\n{len(results)} rounds, {len(KINDS)} kinds, Python {platform.python_version()}, {platform.system()}\n")
+    began = time.monotonic()
+    results = asyncio.run(
+        soak(chosen.seeds, chosen.first, chosen.only, chosen.minutes, chosen.keep, chosen.together, chosen.again)
+    )
+    struck = len({name for result in results for name in result.faults} & set(KINDS))
+    took = f"{(time.monotonic() - began) / 60:.1f} min"
+    print(f"\n{len(results)} rounds, {struck} of {len(KINDS)} kinds, {took}, Python {platform.python_version()}\n")
     print(table(results))
     return int(any(result.wrong for result in results))
 

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from jupytercloud_hub.demo.plan import SITES
 
 from .kinds import KINDS, Fault
 
-PLACES = ("portal", "site", "line")
-
-
-def place(fault: Fault) -> str:
-    """Return where a fault strikes: at the portal and what it stands on, at a site, or on a line between machines."""
-    if any(word in fault.name for word in ("PostgreSQL", "heartbeats", "probes", "line", "cut off")):
-        return "line"
-    return "portal" if any(word in fault.name for word in ("portal", "federation", "provider", "session")) else "site"
+PILES: Sequence[Sequence[str]] = (("portal",), ("provider", "person"), ("line",))
+"""Places that are one beside the two sites: nothing of one pile meets another of it."""
 
 
 def batches(seed: int, faults: Iterable[Fault] = tuple(KINDS.values())) -> list[list[Fault]]:
-    """Return every fault once, in batches of one from each place; which ones meet is the seed's."""
+    """Return every fault once, in batches of at most one from each pile and for each site; which meet is the seed's."""
     chance = random.Random(seed)
-    piles: dict[str, list[Fault]] = {name: [] for name in PLACES}
-    for fault in faults:
-        piles[place(fault)].append(fault)
-    for pile in piles.values():
-        chance.shuffle(pile)
-    made = []
-    while any(piles.values()):
-        made.append([pile.pop() for pile in piles.values() if pile])
+    mixed = list(faults)
+    chance.shuffle(mixed)
+    piles = [[fault for fault in mixed if fault.place in places] for places in PILES]
+    at_sites = [[fault for fault in mixed if fault.place == site] for site in SITES]
+    for fault in mixed:
+        if fault.place == "site":
+            min(at_sites, key=len).append(fault)
+    piles += at_sites
+    number = max(map(len, piles), default=0)
+    made: list[list[Fault]] = [[] for _ in range(number)]
+    for pile in piles:  # a short pile is spread over all batches
+        for batch, fault in zip(chance.sample(made, len(pile)), pile, strict=True):
+            batch.append(fault)
     return made
+
+
+def sites_of(faults: Sequence[Fault], chance: random.Random) -> list[str]:
+    """Return at which site each fault of a batch strikes; those of other places get any."""
+    free = [site for site in SITES if all(fault.place != site for fault in faults)]
+    chance.shuffle(free)
+    return [
+        fault.place if fault.place in SITES else free.pop() if fault.place == "site" else chance.choice(SITES)
+        for fault in faults
+    ]

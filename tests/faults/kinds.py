@@ -12,49 +12,21 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 
 from jupytercloud_hub.demo.plan import SITES
 
+from .kind import KINDS, Aim, Fault, Steps, Victim, fault
 from .topology import World
 from .wire import Mode
 
-Steps = Callable[[World, random.Random], AsyncIterator[None]]
-"""Strikes, yields, mends."""
-Victim = Callable[[World, random.Random], int]
-"""Chooses a process."""
-Strike = Callable[[World, random.Random], AbstractAsyncContextManager[object]]
+__all__ = ["HOLD", "KINDS", "Fault"]
 
-
-@dataclass(frozen=True)
-class Fault:
-    """One kind of fault."""
-
-    name: str
-    strike: Strike
-    kills_servers: bool = False
-    """Servers of people end with it: all others have to go on."""
-    nobody_answers: bool = False
-    """Connections may be refused meanwhile: what would answer is what was ended, or a hub that starts again starts its
-    proxy anew too."""
-
-
-KINDS: dict[str, Fault] = {}
 HOLD = (0.5, 3.0)
 """Seconds that a fault lasts, where it does not end by itself."""
-
-
-def fault(name: str, *, kills_servers: bool = False, nobody_answers: bool = False) -> Callable[[Steps], None]:
-    """Put a fault into the table; what stands before its ``yield`` strikes, what follows mends."""
-
-    def put(strike: Steps) -> None:
-        KINDS[name] = Fault(name, asynccontextmanager(strike), kills_servers, nobody_answers)
-
-    return put
 
 
 def _end(pid: int, number: int = signal.SIGKILL) -> None:
@@ -65,48 +37,61 @@ def _end(pid: int, number: int = signal.SIGKILL) -> None:
 # -- killed, and started again by whoever does that
 
 
-def _killed_hub(hub: str | None) -> Steps:
-    async def strike(world: World, chance: random.Random) -> AsyncIterator[None]:
-        name = hub or chance.choice(SITES)
-        await asyncio.to_thread(world.kill, name)
+def _killed_hub(hub: str = "") -> Steps:
+    async def strike(aim: Aim) -> AsyncIterator[None]:
+        await asyncio.to_thread(aim.world.kill, hub or aim.site)
         yield
-        world.start(name)
+        aim.world.start(hub or aim.site)
 
     return strike
 
 
-fault("a site's hub killed", nobody_answers=True)(_killed_hub(None))
-fault("the portal's hub killed", nobody_answers=True)(_killed_hub("portal"))
-fault("the identity provider killed", nobody_answers=True)(_killed_hub("provider"))
+fault("a site's hub killed", "site", nobody_answers=True)(_killed_hub())
+fault("the portal's hub killed", "portal", nobody_answers=True)(_killed_hub("portal"))
+fault("the identity provider killed", "provider", nobody_answers=True)(_killed_hub("provider"))
 
 
 def _killed(of: Victim) -> Steps:
-    async def strike(world: World, chance: random.Random) -> AsyncIterator[None]:
-        _end(await asyncio.to_thread(of, world, chance))
+    async def strike(aim: Aim) -> AsyncIterator[None]:
+        _end(await asyncio.to_thread(of, aim))
         yield
 
     return strike
 
 
-fault("a site's proxy killed", nobody_answers=True)(_killed(lambda w, c: w.proxy(c.choice(SITES))))
-fault("the portal's proxy killed", nobody_answers=True)(_killed(lambda w, c: w.proxy("portal")))
-fault("the federation service killed")(_killed(lambda w, c: w.service("portal", "federation")))
-fault("a site's agent killed")(_killed(lambda w, c: w.service("grenoble", "agent")))
-fault("the quota service killed")(_killed(lambda w, c: w.service("grenoble", "quotas")))
-fault("the culler killed")(_killed(lambda w, c: w.service("grenoble", "culler")))
-fault("all services of a site killed at once")(_killed(lambda w, c: w.service("paris-saclay", "all")))
+def _proxy(aim: Aim) -> int:
+    return aim.world.proxy(aim.site)
 
 
-@fault("a person's server killed", kills_servers=True)
-async def _server_killed(world: World, chance: random.Random) -> AsyncIterator[None]:
-    if living := sorted(pid for site in SITES for pid in world.servers(site)):
-        _end(chance.choice(living))
+def _service(hub: str, name: str) -> Victim:
+    return lambda aim: aim.world.service(hub, name)
+
+
+fault("a site's proxy killed", "site", nobody_answers=True)(_killed(_proxy))
+fault("the portal's proxy killed", "portal", nobody_answers=True)(_killed(lambda aim: aim.world.proxy("portal")))
+fault("the federation service killed", "portal")(_killed(_service("portal", "federation")))
+fault("a site's agent killed", "grenoble")(_killed(_service("grenoble", "agent")))
+fault("the quota service killed", "grenoble")(_killed(_service("grenoble", "quotas")))
+fault("the culler killed", "grenoble")(_killed(_service("grenoble", "culler")))
+fault("all services of a site killed at once", "paris-saclay")(_killed(_service("paris-saclay", "all")))
+
+
+def _somebodys(aim: Aim) -> list[int]:
+    """Return the process of one server that runs, or nothing where none does."""
+    living = sorted(pid for site in SITES for pid in aim.world.servers(site))
+    return [aim.chance.choice(living)] if living else []
+
+
+@fault("a person's server killed", "person", kills="one server")
+async def _server_killed(aim: Aim) -> AsyncIterator[None]:
+    for pid in _somebodys(aim):
+        _end(pid)
     yield
 
 
-def _power(name_of: Callable[[random.Random], str]) -> Steps:
-    async def strike(world: World, chance: random.Random) -> AsyncIterator[None]:
-        name = name_of(chance)
+def _power(hub: str = "") -> Steps:
+    async def strike(aim: Aim) -> AsyncIterator[None]:
+        world, name = aim.world, hub or aim.site
         ours = [world.processes[name].pid, world.proxy(name)]
         ours += list(world.servers(name)) if name in SITES else []
         with suppress(AssertionError):
@@ -121,16 +106,16 @@ def _power(name_of: Callable[[random.Random], str]) -> Steps:
 
 
 SERVICES = {"portal": ("federation",), "paris-saclay": ("all",), "grenoble": ("agent", "quotas", "culler")}
-fault("power cut at a site", kills_servers=True, nobody_answers=True)(_power(lambda c: c.choice(SITES)))
-fault("power cut at the portal", nobody_answers=True)(_power(lambda c: "portal"))
+fault("power cut at a site", "site", kills="the site's servers", nobody_answers=True)(_power())
+fault("power cut at the portal", "portal", nobody_answers=True)(_power("portal"))
 
 
 # -- stopped for a while: a machine that swaps, a frozen virtual machine
 
 
 def _frozen(of: Victim) -> Steps:
-    async def strike(world: World, chance: random.Random) -> AsyncIterator[None]:
-        pid = await asyncio.to_thread(of, world, chance)
+    async def strike(aim: Aim) -> AsyncIterator[None]:
+        pid = await asyncio.to_thread(of, aim)
         _end(pid, signal.SIGSTOP)
         try:
             yield
@@ -140,18 +125,17 @@ def _frozen(of: Victim) -> Steps:
     return strike
 
 
-fault("a site's hub frozen")(_frozen(lambda w, c: w.processes[c.choice(SITES)].pid))
-fault("the portal's hub frozen")(_frozen(lambda w, c: w.processes["portal"].pid))
-fault("the federation service frozen")(_frozen(lambda w, c: w.service("portal", "federation")))
-fault("the quota service frozen")(_frozen(lambda w, c: w.service("grenoble", "quotas")))
-fault("the identity provider frozen")(_frozen(lambda w, c: w.processes["provider"].pid))
-fault("a site's proxy frozen")(_frozen(lambda w, c: w.proxy(c.choice(SITES))))
+fault("a site's hub frozen", "site")(_frozen(lambda aim: aim.hub.pid))
+fault("the portal's hub frozen", "portal")(_frozen(lambda aim: aim.world.processes["portal"].pid))
+fault("the federation service frozen", "portal")(_frozen(_service("portal", "federation")))
+fault("the quota service frozen", "grenoble")(_frozen(_service("grenoble", "quotas")))
+fault("the identity provider frozen", "provider")(_frozen(lambda aim: aim.world.processes["provider"].pid))
+fault("a site's proxy frozen", "site")(_frozen(_proxy))
 
 
-@fault("a person's server frozen")
-async def _server_frozen(world: World, chance: random.Random) -> AsyncIterator[None]:
-    living = sorted(pid for site in SITES for pid in world.servers(site))
-    chosen = [chance.choice(living)] if living else []
+@fault("a person's server frozen", "person")
+async def _server_frozen(aim: Aim) -> AsyncIterator[None]:
+    chosen = _somebodys(aim)
     for pid in chosen:
         _end(pid, signal.SIGSTOP)
     yield
@@ -163,8 +147,8 @@ async def _server_frozen(world: World, chance: random.Random) -> AsyncIterator[N
 
 
 def _cable(name_of: Callable[[random.Random], str], mode: Mode) -> Steps:
-    async def strike(world: World, chance: random.Random) -> AsyncIterator[None]:
-        wire = world.wires[name_of(chance)]
+    async def strike(aim: Aim) -> AsyncIterator[None]:
+        wire = aim.world.wires[name_of(aim.chance)]
         wire.set(mode)
         try:
             yield
@@ -180,20 +164,20 @@ def _probes(chance: random.Random) -> str:
     return f"probes-{chance.choice(SITES)}"
 
 
-fault("heartbeats cut off")(_cable(lambda c: "heartbeats", "cut"))
-fault("heartbeats vanish")(_cable(lambda c: "heartbeats", "silent"))
-fault("heartbeats slow")(_cable(lambda c: "heartbeats", "slow"))
-fault("a site cut off from the portal's probes")(_cable(_probes, "cut"))
-fault("probes of a site vanish")(_cable(_probes, "silent"))
-fault("a slow line to a site")(_cable(_probes, "slow"))
-fault("a site cut off from PostgreSQL")(_cable(lambda c: "postgresql", "cut"))
-fault("a route to PostgreSQL lost")(_cable(lambda c: "postgresql", "silent"))
-fault("a slow line to PostgreSQL")(_cable(lambda c: "postgresql", "slow"))
+fault("heartbeats cut off", "line")(_cable(lambda c: "heartbeats", "cut"))
+fault("heartbeats vanish", "line")(_cable(lambda c: "heartbeats", "silent"))
+fault("heartbeats slow", "line")(_cable(lambda c: "heartbeats", "slow"))
+fault("a site cut off from the portal's probes", "line")(_cable(_probes, "cut"))
+fault("probes of a site vanish", "line")(_cable(_probes, "silent"))
+fault("a slow line to a site", "line")(_cable(_probes, "slow"))
+fault("a site cut off from PostgreSQL", "line")(_cable(lambda c: "postgresql", "cut"))
+fault("a route to PostgreSQL lost", "line")(_cable(lambda c: "postgresql", "silent"))
+fault("a slow line to PostgreSQL", "line")(_cable(lambda c: "postgresql", "slow"))
 
 
-@fault("the portal cut off from all sites")
-async def _portal_alone(world: World, chance: random.Random) -> AsyncIterator[None]:
-    wires = [world.wires[name] for name in ("heartbeats", *(f"probes-{site}" for site in SITES))]
+@fault("the portal cut off from all sites", "line")
+async def _portal_alone(aim: Aim) -> AsyncIterator[None]:
+    wires = [aim.world.wires[name] for name in ("heartbeats", *(f"probes-{site}" for site in SITES))]
     for wire in wires:
         wire.set("cut")
     yield
@@ -207,13 +191,13 @@ async def _portal_alone(world: World, chance: random.Random) -> AsyncIterator[No
 def _no_name(hub: str, words: Callable[[World], tuple[str, str]], restart: str) -> Steps:
     """A name that DNS does not know stands where a good one stood (RFC 6761: ``.invalid`` never resolves)."""
 
-    async def strike(world: World, chance: random.Random) -> AsyncIterator[None]:
-        good, bad = words(world)
-        world.change(hub, (good, bad))
-        await _anew(world, hub, restart)
+    async def strike(aim: Aim) -> AsyncIterator[None]:
+        good, bad = words(aim.world)
+        aim.world.change(hub, (good, bad))
+        await _anew(aim.world, hub, restart)
         yield
-        world.change(hub, (bad, good))
-        await _anew(world, hub, restart)
+        aim.world.change(hub, (bad, good))
+        await _anew(aim.world, hub, restart)
 
     return strike
 
@@ -227,14 +211,14 @@ async def _anew(world: World, hub: str, what: str) -> None:
         _end(await asyncio.to_thread(world.service, hub, what))
 
 
-fault("DNS does not know the portal")(
+fault("DNS does not know the portal", "grenoble")(
     _no_name(
         "grenoble",
         lambda w: (f"portal: {{url: {w.plan.hub('portal').url}", "portal: {url: https://portal.invalid/"),
         "agent",
     )
 )
-fault("DNS does not know the identity provider", nobody_answers=True)(
+fault("DNS does not know the identity provider", "grenoble", nobody_answers=True)(
     _no_name("grenoble", lambda w: (f"issuer: {w.plan.issuer}", "issuer: https://idp.invalid"), "hub")
 )
 
@@ -242,23 +226,23 @@ fault("DNS does not know the identity provider", nobody_answers=True)(
 # -- databases
 
 
-@fault("PostgreSQL stopped as by a power cut and started")
-async def _postgresql_restarts(world: World, chance: random.Random) -> AsyncIterator[None]:
-    await asyncio.to_thread(world.postgresql.stop, "immediate")
+@fault("PostgreSQL stopped as by a power cut and started", "line")
+async def _postgresql_restarts(aim: Aim) -> AsyncIterator[None]:
+    await asyncio.to_thread(aim.world.postgresql.stop, "immediate")
     yield
-    await asyncio.to_thread(world.postgresql.start)
+    await asyncio.to_thread(aim.world.postgresql.start)
 
 
-@fault("PostgreSQL ends all connections")
-async def _postgresql_ends_connections(world: World, chance: random.Random) -> AsyncIterator[None]:
-    with psycopg.connect(world.postgresql_url, autocommit=True) as connection:
+@fault("PostgreSQL ends all connections", "line")
+async def _postgresql_ends_connections(aim: Aim) -> AsyncIterator[None]:
+    with psycopg.connect(aim.world.postgresql_url, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
     yield
 
 
 def _locked(hub: str) -> Steps:
-    async def strike(world: World, chance: random.Random) -> AsyncIterator[None]:
-        path = world.plan.folder(hub) / "state/jupytercloud.sqlite"
+    async def strike(aim: Aim) -> AsyncIterator[None]:
+        path = aim.world.plan.folder(hub) / "state/jupytercloud.sqlite"
         connection = sqlite3.connect(path, timeout=10, isolation_level=None)
         with suppress(sqlite3.OperationalError):
             connection.execute("BEGIN IMMEDIATE")
@@ -270,16 +254,16 @@ def _locked(hub: str) -> Steps:
     return strike
 
 
-fault("the portal's database locked by somebody else")(_locked("portal"))
-fault("a site's database locked by somebody else")(_locked("paris-saclay"))
+fault("the portal's database locked by somebody else", "portal")(_locked("portal"))
+fault("a site's database locked by somebody else", "paris-saclay")(_locked("paris-saclay"))
 
 
 # -- disks and limits of processes
 
 
 def _limited(of: Victim, what: int, value: Callable[[int], int]) -> Steps:
-    async def strike(world: World, chance: random.Random) -> AsyncIterator[None]:
-        pid = await asyncio.to_thread(of, world, chance)
+    async def strike(aim: Aim) -> AsyncIterator[None]:
+        pid = await asyncio.to_thread(of, aim)
         with suppress(ProcessLookupError):
             before = resource.prlimit(pid, what)
             resource.prlimit(pid, what, (value(pid), before[1]))
@@ -300,12 +284,10 @@ def _no_more_files(pid: int) -> int:
 
 
 SIZE, FILES = resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE
-fault("disk full under the federation service")(
-    _limited(lambda w, c: w.service("portal", "federation"), SIZE, _nothing)
-)
-fault("disk full under a site's services")(_limited(lambda w, c: w.service("paris-saclay", "all"), SIZE, _nothing))
-fault("no more file descriptors for the federation service")(
-    _limited(lambda w, c: w.service("portal", "federation"), FILES, _no_more_files)
+fault("disk full under the federation service", "portal")(_limited(_service("portal", "federation"), SIZE, _nothing))
+fault("disk full under a site's services", "paris-saclay")(_limited(_service("paris-saclay", "all"), SIZE, _nothing))
+fault("no more file descriptors for the federation service", "portal")(
+    _limited(_service("portal", "federation"), FILES, _no_more_files)
 )
 
 
@@ -313,28 +295,28 @@ fault("no more file descriptors for the federation service")(
 
 
 def _clock(offsets: tuple[str, ...]) -> Steps:
-    async def strike(world: World, chance: random.Random) -> AsyncIterator[None]:
+    async def strike(aim: Aim) -> AsyncIterator[None]:
         """The machine starts with a wrong clock, and again with a right one: hub and services have it together."""
-        name = chance.choice(SITES)
-        await asyncio.to_thread(world.kill, name)
-        world.start(name, clock=chance.choice(offsets))
-        await world.until_answers(name)
+        await asyncio.to_thread(aim.world.kill, aim.site)
+        aim.world.start(aim.site, clock=aim.chance.choice(offsets))
+        await aim.world.until_answers(aim.site)
         yield
-        await asyncio.to_thread(world.kill, name)
-        world.start(name)
+        await asyncio.to_thread(aim.world.kill, aim.site)
+        aim.world.start(aim.site)
 
     return strike
 
 
-fault("a site's clock is ahead", nobody_answers=True)(_clock(("+90s", "+10m", "+1h")))
-fault("a site's clock is behind", nobody_answers=True)(_clock(("-90s", "-10m", "-1h")))
+fault("a site's clock is ahead", "site", nobody_answers=True)(_clock(("+90s", "+10m", "+1h")))
+fault("a site's clock is behind", "site", nobody_answers=True)(_clock(("-90s", "-10m", "-1h")))
 
 
 # -- keys, tokens, files
 
 
-@fault("the provider's keys changed", nobody_answers=True)
-async def _provider_keys(world: World, chance: random.Random) -> AsyncIterator[None]:
+@fault("the provider's keys changed", "provider", nobody_answers=True)
+async def _provider_keys(aim: Aim) -> AsyncIterator[None]:
+    world = aim.world
     path = world.plan.state / "provider-keys.json"
     keys = json.loads(path.read_text())
     path.unlink()
@@ -350,36 +332,40 @@ async def _provider_keys(world: World, chance: random.Random) -> AsyncIterator[N
     yield
 
 
-@fault("a site's key changed")
-async def _site_key(world: World, chance: random.Random) -> AsyncIterator[None]:
-    site = chance.choice(SITES)
-    command = [sys.executable, "-m", "jupytercloud_hub", "sites", "rotate-key", "--config", str(world.settings(site))]
+@fault("a site's key changed", "site")
+async def _site_key(aim: Aim) -> AsyncIterator[None]:
+    settings = str(aim.world.settings(aim.site))
+    command = [sys.executable, "-m", "jupytercloud_hub", "sites", "rotate-key", "--config", settings]
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield
     await process.wait()
 
 
-@fault("all sessions at a hub end", nobody_answers=True)
-async def _sessions(world: World, chance: random.Random) -> AsyncIterator[None]:
-    name = chance.choice([hub.name for hub in world.plan.hubs])
-    await asyncio.to_thread(world.kill, name)
-    (world.plan.folder(name) / "state/jupyterhub_cookie_secret").unlink()
-    world.start(name)
+def _sessions(hub: str = "") -> Steps:
+    async def strike(aim: Aim) -> AsyncIterator[None]:
+        name = hub or aim.site
+        await asyncio.to_thread(aim.world.kill, name)
+        (aim.world.plan.folder(name) / "state/jupyterhub_cookie_secret").unlink()
+        aim.world.start(name)
+        yield
+
+    return strike
+
+
+fault("all sessions at the portal end", "portal", nobody_answers=True)(_sessions("portal"))
+fault("all sessions at a site end", "site", nobody_answers=True)(_sessions())
+
+
+@fault("files of the state cut short", "site")
+async def _cut_short(aim: Aim) -> AsyncIterator[None]:
+    folder = aim.world.plan.folder(aim.site) / "state"
+    (folder / "site-notices.json").write_text('{"drain": {"sin')
+    (folder / "jupyterhub-proxy.pid").write_text("")
     yield
+    (folder / "site-notices.json").unlink(missing_ok=True)
 
 
-@fault("files of the state cut short")
-async def _cut_short(world: World, chance: random.Random) -> AsyncIterator[None]:
-    for site in SITES:
-        folder = world.plan.folder(site) / "state"
-        (folder / "site-notices.json").write_text('{"drain": {"sin')
-        (folder / "jupyterhub-proxy.pid").write_text("")
-    yield
-    for site in SITES:
-        (world.plan.folder(site) / "state/site-notices.json").unlink(missing_ok=True)
-
-
-@fault("forged heartbeats say that a site is away")
-async def _forged(world: World, chance: random.Random) -> AsyncIterator[None]:
-    await world.forge(chance.choice(SITES))
+@fault("forged heartbeats say that a site is away", "line")
+async def _forged(aim: Aim) -> AsyncIterator[None]:
+    await aim.world.forge(aim.chance.choice(SITES))
     yield

@@ -49,7 +49,7 @@ def main() -> None:
         [(f"{prefix}oauth_callback", HubOAuthCallbackHandler), (f"{prefix}.*", Work)],
         cookie_secret=os.urandom(32),
     )
-    application.listen(address.port, address.hostname)
+    application.listen(address.port or 0, address.hostname)
     run.write_text(json.dumps({"user": os.environ["JUPYTERHUB_USER"], "pid": os.getpid(), "began": time.time()}))
     PeriodicCallback(lives, 250).start()
     IOLoop.current().start()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin
@@ -21,7 +23,8 @@ from jupytercloud_hub.demo.plan import expected_site
 from .topology import World
 
 PATIENCE = 240.0
-AGAIN = 0.5
+AGAIN = 1.0
+"""Seconds until she tries again."""
 TRACES = ("Traceback (most recent call last)", "sqlalchemy.exc", "psycopg.", 'File "/')
 _TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]+>", re.DOTALL)
 INVITED, INVITED_TO = "ens-plateau.example", ("grenoble",)
@@ -45,9 +48,11 @@ def judge(answer: httpx.Response) -> str:
     words = " ".join(_TAGS.sub(" ", text).split())
     if words in BARE and answer.status_code >= 400:
         return ""
+    if "json" in answer.headers.get("content-type", ""):
+        return "" if words else f"{where}: nothing at all"
     if len(words) < 10:
         return f"{where}: a blank page: {text[:200]!r}"
-    if answer.status_code >= 400 and "json" not in answer.headers.get("content-type", ""):
+    if answer.status_code >= 400:
         title = re.search(r"<title>(.*?)</title>", text, re.DOTALL)
         if not title or not title[1].strip() or "<h1" not in text:
             return f"{where}: a page without title and heading: {words[:300]}"
@@ -63,8 +68,10 @@ class Story:
     wrong: list[str] = field(default_factory=list)
     honest: int = 0
     """Pages that said that something is away, or to wait."""
-    refused: int = 0
-    """Connections that nobody took: right only where the process that would answer is the one that was ended."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Connections that nobody took, for each hub and the provider: right only where that is what was ended."""
+    why: dict[str, str] = field(default_factory=dict)
+    """The last of them."""
     bare: int = 0
     """Of the honest ones, those that the proxy had to make by itself: two words, and no way out."""
     done: int = 0
@@ -117,9 +124,16 @@ class Visitor:
 
     async def _send(self, method: str, address: str, **more: Any) -> httpx.Response:
         try:
-            answer = await self.http.request(method, address, **more)
+            try:
+                answer = await self.http.request(method, address, **more)
+            except (httpx.RemoteProtocolError, httpx.ReadError):
+                if method != "GET":
+                    raise
+                # As a browser does (RFC 9112, 9.3.1): a connection that was kept may end just when it is used again.
+                answer = await self.http.request(method, address, **more)
         except httpx.TransportError as error:
-            self.story.refused += 1
+            self.story.refused[self.world.name_of(address)] += 1
+            self.story.why[self.world.name_of(address)] = f"{method} {address}: {type(error).__name__} {error}"
             raise NotYet(f"{address}: {type(error).__name__} {error}") from None
         self.story.bare += answer.status_code >= 400 and answer.text.strip() in BARE
         if fault := judge(answer):
@@ -239,11 +253,12 @@ class Visitor:
         if page.status_code == 200 and "json" in page.headers.get("content-type", ""):
             self.story.wrong.append(f"{self.made_up.login} looked into the server of {other}")
 
-    async def _until(self, step: Any) -> None:
+    async def _until(self, step: Callable[[], Awaitable[None]]) -> None:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                return await step()
+                await step()
+                return
             except NotYet as why:
                 if time.monotonic() > deadline:
                     self.story.wrong.append(f"{self.made_up.login} was not served within {PATIENCE:g} s: {why}")

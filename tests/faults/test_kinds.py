@@ -1,11 +1,15 @@
-"""The kinds of faults, which of them meet, and how a page is judged; the faults themselves: ``whole.py``."""
+"""The kinds of faults, which of them meet, and how a page is judged; ``python -m tests.faults`` lets them strike."""
 
 from __future__ import annotations
+
+import random
 
 import httpx
 import pytest
 
-from .batches import PLACES, batches, place
+from jupytercloud_hub.demo.plan import SITES
+
+from .batches import PILES, batches, sites_of
 from .kinds import KINDS
 from .people import BARE, judge
 
@@ -13,10 +17,17 @@ from .people import BARE, judge
 def test_there_are_at_least_25_kinds_and_each_strikes_once_for_each_seed() -> None:
     assert len(KINDS) >= 25
     for seed in (1, 2):
-        made = batches(seed)
-        assert sorted(fault.name for batch in made for fault in batch) == sorted(KINDS)
-        assert all(len({place(fault) for fault in batch}) == len(batch) <= len(PLACES) for batch in made)
+        assert sorted(fault.name for batch in batches(seed) for fault in batch) == sorted(KINDS)
     assert batches(1) != batches(2)
+
+
+def test_faults_of_a_batch_strike_at_different_places() -> None:
+    for batch in batches(1):
+        struck = list(zip(batch, sites_of(batch, random.Random(1)), strict=True))
+        at_sites = [site for fault, site in struck if fault.place in ("site", *SITES)]
+        assert len(set(at_sites)) == len(at_sites)
+        for places in PILES:
+            assert sum(fault.place in places for fault in batch) <= 1
 
 
 @pytest.mark.parametrize(

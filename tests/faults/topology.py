@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -43,6 +44,12 @@ HERE = Path(__file__).parent
 HEARTBEAT = 2.0
 POLL = 2.0
 
+LAUNCH = """
+import sys
+sys.modules["rfc3987_syntax"] = None  # jsonschema's, for formats that nobody asks for: a second of a hub's start
+from jupyterhub.app import main
+main()
+"""
 MORE = """
 import os, select, sys, time
 if "LD_PRELOAD" in os.environ:
@@ -129,22 +136,36 @@ class World:
             text = text.replace(old, new)
         path.write_text(text)
 
+    def name_of(self, address: str) -> str:
+        """Return the hub that an address belongs to, ``provider`` for all others."""
+        port = urlsplit(address).port
+        return next((hub.name for hub in self.plan.hubs if hub.public == port), "provider")
+
+    def address(self, hub: str) -> str:
+        """Return where people find a hub."""
+        return self.plan.hub(hub).url
+
+    def provider_config(self) -> dict[str, Any]:
+        """Return what the provider is told."""
+        return files.provider_config(self.plan)
+
     # -- processes
 
     def start(self, name: str, clock: str = "") -> None:
         """Start the provider or a hub, unless it runs; ``clock``: how far its clock is off, as ``+1h``."""
         if name in self.processes and self.processes[name].poll() is None:
             return
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTERHUB_", "CONFIGPROXY_", "JPY_"))}
+        unwanted = ("JUPYTERHUB_", "CONFIGPROXY_", "JPY_", "PYTHONDONTWRITEBYTECODE")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
         environment |= {"NO_PROXY": "127.0.0.1,localhost", "TMPDIR": str(self.plan.state / "tmp")}
         if name == "provider":
             config = self.plan.state / provider_process.CONFIG_NAME
-            secret = provider_process.write_config(config, files.provider_config(self.plan))
+            secret = provider_process.write_config(config, self.provider_config())
             command = provider_process.command(self.place, config)
             environment["JUPYTERCLOUD_DEMO_SECRET"] = secret
             folder = self.plan.state
         else:
-            command = [sys.executable, "-m", "jupyterhub", "--config", "jupyterhub_config.py"]
+            command = [sys.executable, "-c", LAUNCH, "--config", "jupyterhub_config.py"]
             folder = self.plan.folder(name)
             if clock:
                 environment |= {"LD_PRELOAD": str(faketime.library()), "FAKETIME": clock}
@@ -239,7 +260,7 @@ class World:
         async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
             while why := await self._not_well(client):
                 assert time.monotonic() < deadline, f"not well again after {seconds:g} s: {why}"
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.5)
 
     async def until_answers(self, name: str) -> None:
         """Wait until a hub answers behind its proxy."""
@@ -247,26 +268,34 @@ class World:
         async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
             while time.monotonic() < deadline:
                 with suppress(httpx.HTTPError):
-                    if (await client.get(f"{self.plan.hub(name).url}hub/health")).status_code == 200:
+                    if (await client.get(f"{self.address(name)}hub/health")).status_code == 200:
                         return
                 await asyncio.sleep(0.2)
         raise AssertionError(f"{name} does not answer")
 
     async def forge(self, site: str) -> None:
-        """Send heartbeats that somebody else signed, and garbage: all have to be refused."""
+        """Send heartbeats that somebody else signed, and garbage: all have to be refused, once the portal answers."""
         portal = self.plan.hub("portal").url
         body = Heartbeat(site=site, sent=datetime.now(UTC), drain=Notice())
         sent = body.model_dump_json().encode()
         key = Ed25519PrivateKey.generate()
         good = signing.sign(key, site=site, audience=portal, body=sent, now=datetime.now(UTC))
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-            for token in (good, good[:-4], "x", "a.b.c"):
-                answer = await client.post(
-                    f"{portal}services/federation/api/v1/heartbeats",
-                    content=sent,
-                    headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-                )
-                assert 400 <= answer.status_code < 500, (token, answer.status_code, answer.text)
+            forged = [good, good[:-4], "x", "a.b.c"]
+            deadline = time.monotonic() + UP_SECONDS
+            while forged:
+                with suppress(httpx.TransportError):
+                    answer = await client.post(
+                        f"{portal}services/federation/api/v1/heartbeats",
+                        content=sent,
+                        headers={"Authorization": f"Bearer {forged[0]}", "Content-Type": "application/json"},
+                    )
+                    assert answer.status_code >= 400, (forged[0], answer.status_code, answer.text)
+                    if answer.status_code < 500:
+                        forged.pop(0)
+                        continue
+                assert time.monotonic() < deadline, "the portal does not answer"
+                await asyncio.sleep(0.5)
 
     async def _not_well(self, client: httpx.AsyncClient) -> str:
         for name, process in self.processes.items():

@@ -16,7 +16,8 @@ class Wire:
     """One cable from ``port`` to ``target``; with ``only``, its mode is for talks whose first bytes hold those."""
 
     port: int
-    target: int
+    target: int | str
+    """A port of this machine, another's address with its port (``10.0.0.1:6443``), or the path of a socket."""
     only: bytes = b""
     mode: Mode = "through"
     delay: float = 1.0
@@ -66,7 +67,7 @@ class Wire:
             if meant and self.mode == "silent":
                 await reader.read()
                 return
-            back, onward = await asyncio.open_connection("127.0.0.1", self.target)
+            back, onward = await self._onward()
             self._open[onward] = meant
             onward.write(first)
             await asyncio.gather(self._pump(reader, onward, meant), self._pump(back, writer, meant))
@@ -79,6 +80,14 @@ class Wire:
                     self._open.pop(end, None)
                     with contextlib.suppress(OSError, RuntimeError):
                         end.close()
+
+    async def _onward(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self.target, int):
+            return await asyncio.open_connection("127.0.0.1", self.target)
+        if self.target.startswith("/"):
+            return await asyncio.open_unix_connection(self.target)
+        host, _, port = self.target.rpartition(":")
+        return await asyncio.open_connection(host, int(port))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, meant: bool) -> None:
         while data := await reader.read(65536):

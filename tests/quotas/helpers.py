@@ -13,7 +13,7 @@ from jupytercloud_hub.contracts.person import Person
 from jupytercloud_hub.contracts.server_record import Resources, ServerRecord
 from jupytercloud_hub.hubapi import HubApi
 from jupytercloud_hub.quotas.ledger import SUMS, Ledger
-from jupytercloud_hub.quotas.tables import ByDay, ByProfile, Interval
+from jupytercloud_hub.quotas.tables import ByDay, ByMonth, ByProfile, Interval
 
 T0 = datetime(2026, 11, 20, 9, 0, 0, 123456, tzinfo=UTC)
 ANNA = Person(username="anna", home_organization="univ-grenoble-alpes.fr", groups=("m2",))
@@ -49,14 +49,14 @@ async def intervals(ledger: Ledger) -> list[Interval]:
 
 
 async def sums(ledger: Ledger, kind: str = "person", name: str = "anna") -> dict[str, int]:
-    """Return an account's sums, which are the same by day and by profile."""
+    """Return an account's sums, which are the same by day, by month and by profile."""
     found = []
-    for table in (ByDay, ByProfile):
+    for table in (ByDay, ByMonth, ByProfile):
         async with ledger.database.session() as session:
             query = select(table).where(table.kind == kind, table.name == name)
             rows = (await session.execute(query)).scalars().all()
         found.append({column: sum(getattr(row, column) for row in rows) for column in SUMS})
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
     return found[0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from jupytercloud_hub.contracts.person import Person
 from jupytercloud_hub.quotas.admission import Admission
@@ -13,12 +13,14 @@ from jupytercloud_hub.quotas.grants import GrantRequest, give, withdraw
 from jupytercloud_hub.quotas.ledger import SUMS, Ledger
 from jupytercloud_hub.quotas.rebuild import rebuild
 from jupytercloud_hub.quotas.store import erase, export, prune
-from jupytercloud_hub.quotas.tables import RUNNING, ByDay, ByProfile
+from jupytercloud_hub.quotas.tables import RUNNING, ByDay, ByMonth, ByProfile
 from jupytercloud_hub.quotas.usage import Reader
 from jupytercloud_hub.settings.quotas import Budget, Limit, QuotasSettings
 
 from .helpers import ANNA, T0, confirm, intervals, minutes, release, reserve, sums
 from .test_ledger import SITE, admission
+
+SUM_TABLES = ("quotas_by_day", "quotas_by_month", "quotas_by_profile")
 
 
 async def ran(ledger: Ledger, person: Person, begin: datetime, length: timedelta, **resources) -> None:
@@ -30,7 +32,7 @@ async def ran(ledger: Ledger, person: Person, begin: datetime, length: timedelta
 
 async def all_sums(ledger: Ledger) -> list[tuple]:
     rows = []
-    for table in (ByDay, ByProfile):
+    for table in (ByDay, ByMonth, ByProfile):
         async with ledger.database.session() as session:
             columns = [column.key for column in table.__table__.columns]
             found = (await session.scalars(select(table))).all()
@@ -57,12 +59,46 @@ async def test_a_rebuild_says_and_mends_what_differs(ledger: Ledger):
         key = {"hub": "grenoble", "kind": "person", "name": "ghost", "day": date(2026, 11, 20)}
         session.add(ByProfile(**key, profile="lab", gpu_type="", **nothing))
     found = [difference async for difference in rebuild(ledger, write=False)]
-    assert {(each.table, each.key[2], each.column, each.kept, each.true) for each in found} == {
+    assert {(each.table, each.key[2], *sums) for each in found for sums in each.sums()} == {
         ("quotas_by_day", "anna", "cost", 7, 2_000_000 * 3600),
         ("quotas_by_profile", "ghost", "seconds", 9, 0),
     }
     assert len([difference async for difference in rebuild(ledger)]) == 2
     assert [difference async for difference in rebuild(ledger)] == []
+    assert await all_sums(ledger) == right
+
+
+async def test_a_month_is_the_sum_of_its_days_and_is_said_and_mended_where_it_is_not(ledger: Ledger):
+    await ran(ledger, ANNA, T0 - timedelta(days=40), minutes(30))
+    await ran(ledger, ANNA, T0, minutes(60))
+    right = await all_sums(ledger)
+    async with ledger.writing() as session:
+        hers = (ByMonth.kind == "person", ByMonth.month == date(2026, 11, 1))
+        await session.execute(update(ByMonth).where(*hers).values(seconds=9, starts=0))
+        ghost = {"hub": "grenoble", "kind": "hub", "name": "ghost", "month": date(2027, 4, 1), "gpu_type": ""}
+        session.add(ByMonth(**ghost, **dict.fromkeys(SUMS, 0) | {"gpu": 4}))
+    expected = {
+        ("quotas_by_month", "anna", "seconds", 9, 3600),
+        ("quotas_by_month", "anna", "starts", 0, 1),
+        ("quotas_by_month", "ghost", "gpu", 4, 0),
+    }
+    for write in (False, True):
+        found = [difference async for difference in rebuild(ledger, write=write)]
+        assert {(each.table, each.key[2], *sums) for each in found for sums in each.sums()} == expected
+    assert [difference async for difference in rebuild(ledger)] == []
+    assert await all_sums(ledger) == right
+
+
+async def test_a_ledger_without_sums_gets_all_of_them_back(ledger: Ledger):
+    for number in range(5):
+        person = Person(username=f"user-{number % 2}", groups=("m2",))
+        await ran(ledger, person, T0 - timedelta(days=17 * number), timedelta(hours=30), gpu=number % 2)
+    right = await all_sums(ledger)
+    async with ledger.writing() as session:
+        for table in (ByDay, ByMonth, ByProfile):
+            await session.execute(delete(table))
+    found = [difference async for difference in rebuild(ledger)]
+    assert {each.table for each in found} == set(SUM_TABLES)
     assert await all_sums(ledger) == right
 
 
@@ -84,7 +120,7 @@ async def test_a_person_is_shown_every_row_about_her(ledger: Ledger):
     async with ledger.database.session() as session:
         found = await export(session, "anna")
     assert [row["user"] for row in found["quotas_interval"]] == ["anna"]
-    assert {row["name"] for table in ("quotas_by_day", "quotas_by_profile") for row in found[table]} == {"anna"}
+    assert {row["name"] for table in SUM_TABLES for row in found[table]} == {"anna"}
 
 
 async def test_a_person_is_forgotten_and_totals_stay_also_the_second_time(ledger: Ledger):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupytercloud_hub.quotas.windows import DAY, day_start, local_day, span, split_by_day
+from jupytercloud_hub.quotas.windows import DAY, day_start, local_day, months_and_days, next_month, span, split_by_day
 
 PARIS = ZoneInfo("Europe/Paris")
 # zones whose clocks change at midnight, by half an hour, backwards over midnight, or that skipped a day
@@ -92,3 +92,20 @@ def test_a_window_holds_today_and_its_reset_is_the_first_moment_of_another_one(n
     assert now < found.resets
     assert span(window, found.resets - timedelta(seconds=1), zone).first == found.first
     assert span(window, found.resets, zone).first > found.first
+
+
+@given(first=st.dates(date(2023, 1, 1), date(2029, 1, 1)), length=st.integers(0, 800))
+@settings(max_examples=300, deadline=None)
+def test_a_run_of_days_is_its_whole_months_and_the_days_beside_them_each_once(first, length):
+    end = first + length * DAY
+    months, beside = months_and_days(first, end)
+    days = [begin + number * DAY for begin, until in beside for number in range((until - begin).days)]
+    if months:
+        month, until = months
+        assert month < until
+        while month < until:
+            days += [month + number * DAY for number in range((next_month(month) - month).days)]
+            month = next_month(month)
+    assert sorted(days) == [first + number * DAY for number in range(length)]
+    assert len([run for run in beside if run[0] < run[1]]) == len(beside) <= 2
+    assert sum((until - begin).days for begin, until in beside) < 62

@@ -42,9 +42,9 @@ c.Authenticator.allow_all = True
 c.Spawner.poll_interval = 5
 c.ProfileSwarmSpawner.poll_share = 1
 c.ProfileSwarmSpawner.stop_seconds = 15
-c.JupyterHub.services = [{{"name": "operator", "api_token": "{token}"}}]
-c.JupyterHub.load_roles = [{{"name": "operator", "services": ["operator"],
-    "scopes": ["admin:users", "admin:servers", "admin:server_state", "list:users", "read:servers", "tokens"]}}]
+c.JupyterHub.services.append({{"name": "operator", "api_token": "{token}"}})
+c.JupyterHub.load_roles.append({{"name": "operator", "services": ["operator"],
+    "scopes": ["admin:users", "admin:servers", "admin:server_state", "list:users", "read:servers", "tokens"]}})
 """
 
 
@@ -72,13 +72,17 @@ class Site(ABC):
         command: Sequence[str] = ("/bin/light-server",),
         data: str = f"{SHARED}/data",
         hub5: str = "/opt/hub5/bin/jupyterhub-singleuser",
+        name: str = "",
+        more: Mapping[str, Any] | None = None,
     ) -> None:
+        """``more``: further sections of the configuration; ``name``: where a test run has several of a backend."""
         port = free_port()
-        self.name = f"{self.backend}-{os.getpid()}"
+        self.name = name or f"{self.backend}-{os.getpid()}"
         settings = {
             "site": {"name": self.name, "url": "{url}", "state": "state"},
             "spawner": {"backend": self.backend, "gpus": GPUS, "node_classes": NODE_CLASSES, **section},
             "profiles": profiles(list(command), data, hub5),
+            **(more or {}),
         }
         after = AFTER.format(address=address, port=port, token=TOKEN)
         self.hub = HubProcess(folder, json.dumps(settings).replace("{url}", "URL"), after=after)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,15 +105,17 @@ def shared_folders(group: str, site: str) -> dict[str, Any]:
     return {"path": f"{shared}/{site}/homes/{{user}}", "uid": 1000, "gid": 0, "mode": "0770"}
 
 
-@pytest.fixture(scope="session")
-def swarm_site(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwarmSite]:
+@contextmanager
+def swarm_hub(
+    swarm: Swarm, folder: Path, *, name: str = "", host: str = "", more: Mapping[str, Any] | None = None
+) -> Iterator[SwarmSite]:
+    """Run a hub on the Swarm; ``host``: the manager's address for the hub, where that is not the manager's own."""
     swarm.need_own("a folder that the nodes and this machine share")
-    name = f"swarm-{os.getpid()}"
+    name = name or f"swarm-{os.getpid()}"
     home = {"type": "bind", "source": f"{SHARED}/{name}/homes/{{user}}", "made": shared_folders("swarm", name)}
     section = {"swarm": {"reach": "host-port", "home": home}}
-    folder = tmp_path_factory.mktemp("swarm")
-    site = SwarmSite(folder, section, swarm.gateway())
-    site.swarm, site.environment = swarm, {"DOCKER_HOST": swarm.host}
+    site = SwarmSite(folder, section, swarm.gateway(), name=name, more=more)
+    site.swarm, site.environment = swarm, {"DOCKER_HOST": host or swarm.host}
     try:
         with running(site):
             yield site
@@ -120,10 +125,18 @@ def swarm_site(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def kubernetes_site(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesSite]:
+def swarm_site(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwarmSite]:
+    with swarm_hub(swarm, tmp_path_factory.mktemp("swarm")) as site:
+        yield site
+
+
+@contextmanager
+def kubernetes_hub(
+    kubernetes: Kubernetes, folder: Path, *, name: str = "", port: int = 0, more: Mapping[str, Any] | None = None
+) -> Iterator[KubernetesSite]:
+    """Run a hub on the cluster; ``port``: one of this machine by which the hub reaches the API server."""
     kubernetes.need_own("a hub on this machine that pods reach")
-    folder = tmp_path_factory.mktemp("kubernetes")
-    name = f"kubernetes-{os.getpid()}"
+    name = name or f"kubernetes-{os.getpid()}"
     made = shared_folders("kubernetes", name)
     made["path"] = made["path"].replace("{user}", "{safe_username}")
     with kubernetes.namespace() as namespace:
@@ -134,9 +147,12 @@ def kubernetes_site(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFac
                 "home_moves": True,
             }
         }
-        site = KubernetesSite(folder, section, kubernetes.gateway())
+        site = KubernetesSite(folder, section, kubernetes.gateway(), name=name, more=more)
         site.cluster, site.namespace = kubernetes, namespace
-        site.environment = {"KUBECONFIG": str(kubernetes.account(namespace, folder))}
+        account = kubernetes.account(namespace, folder)
+        if port:
+            account.write_text(re.sub(r"https://[\d.]+:\d+", f"https://127.0.0.1:{port}", account.read_text()))
+        site.environment = {"KUBECONFIG": str(account)}
         volume = f"homes-{namespace}"
         common = {"accessModes": ["ReadWriteMany"], "storageClassName": namespace}
         kubernetes.apply(
@@ -162,6 +178,12 @@ def kubernetes_site(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFac
                 yield site
         finally:
             kubernetes.kubectl("delete", "pv", volume, "--wait=false", check=False)
+
+
+@pytest.fixture(scope="session")
+def kubernetes_site(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesSite]:
+    with kubernetes_hub(kubernetes, tmp_path_factory.mktemp("kubernetes")) as site:
+        yield site
 
 
 def repositories(site: Site, node: str) -> list[str]:

@@ -18,7 +18,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from jupytercloud_hub.storage import Database
 from jupytercloud_hub.storage.base import UtcDateTime
-from jupytercloud_hub.storage.database import PARTS, VERSION_TABLE, UpgradeError, is_current, state, upgrade
+from jupytercloud_hub.storage.database import VERSION_TABLE, is_current, state, upgrade
+from jupytercloud_hub.storage.parts import PARTS, UpgradeError
 from tests.support import ROOT
 
 WITH_TABLES = [part for part in PARTS if (ROOT / "jupytercloud_hub/storage/migrations/versions" / part).is_dir()]
@@ -109,7 +110,8 @@ def test_every_table_of_a_part_begins_with_its_name(url):
 
 UPGRADE = """
 import sys
-from jupytercloud_hub.storage.database import PARTS, upgrade
+from jupytercloud_hub.storage.database import upgrade
+from jupytercloud_hub.storage.parts import PARTS
 for part in sys.argv[2:]:
     upgrade(sys.argv[1], part)
 """
@@ -327,3 +329,17 @@ async def test_tables_made_in_a_process_of_their_own_are_the_same_and_a_failure_
     with pytest.raises(UpgradeError, match="not a database"):
         await broken.upgrade(apart=True)
     await broken.close()
+
+
+async def test_who_only_reads_holds_up_nobody_who_writes(make):
+    database = make()
+    async with database.session() as session:
+        await session.execute(text("CREATE TABLE counter (n INTEGER)"))
+        await session.execute(text("INSERT INTO counter VALUES (1)"))
+    async with database.reading() as reader:
+        assert await reader.scalar(text("SELECT n FROM counter")) == 1
+        async with asyncio.timeout(5), database.session() as writer:
+            await writer.execute(text("UPDATE counter SET n = 2"))
+    async with database.reading() as reader:
+        assert await reader.scalar(text("SELECT n FROM counter")) == 2
+    await database.close()

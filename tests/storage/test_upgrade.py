@@ -10,7 +10,9 @@ import psycopg
 import pytest
 from sqlalchemy import MetaData, create_engine, make_url, text
 
-from jupytercloud_hub.storage.database import PARTS, VERSION_TABLE, state, upgrade
+from jupytercloud_hub.quotas.ledger import SUMS
+from jupytercloud_hub.storage.database import VERSION_TABLE, state, upgrade
+from jupytercloud_hub.storage.parts import PARTS
 
 RELEASED = sorted(path for path in (Path(__file__).parent / "upgrade").iterdir() if (path / "sqlite.sql").exists())
 GIVEN_UP: dict[str, set[str]] = {}
@@ -82,6 +84,23 @@ def test_a_database_of_this_version_has_the_tables_that_its_release_has(tmp_path
     old = f"sqlite:///{tmp_path}/old.sqlite"
     load(old, RELEASED[0])
     assert set(rows(old)) <= set(rows(url)) | {name.split(".")[0] for name in GIVEN_UP.get(RELEASED[0].name, set())}
+
+
+def test_the_first_sums_of_months_are_those_of_their_days(url: str) -> None:
+    load(url, RELEASED[0])
+    upgrade(url, "quotas")
+    found = rows(url)
+    months: dict[tuple[str, ...], list[int]] = {}
+    for row in found["quotas_by_day"]:
+        key = (row["hub"], row["kind"], row["name"], f"{row['day']}"[:8] + "01", row["gpu_type"])
+        sums = months.setdefault(key, [0] * len(SUMS))
+        months[key] = [total + row[name] for total, name in zip(sums, SUMS, strict=True)]
+    assert months
+    made = {
+        (row["hub"], row["kind"], row["name"], f"{row['month']}", row["gpu_type"]): [row[name] for name in SUMS]
+        for row in found["quotas_by_month"]
+    }
+    assert made == months
 
 
 def test_every_release_has_both_dumps() -> None:

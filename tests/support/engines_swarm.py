@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -27,7 +28,10 @@ class Swarm:
 
     def __init__(self, host: str, *, own: bool) -> None:
         self.host, self.own = host, own
-        self.client = docker.DockerClient(base_url=host, version="auto")
+        self._look()
+
+    def _look(self) -> None:
+        self.client = docker.DockerClient(base_url=self.host, version="auto")
         nodes = sorted(self.client.nodes.list(), key=lambda n: n.attrs["Spec"]["Role"] != "manager")
         self.nodes = [node.attrs["Description"]["Hostname"] for node in nodes]
         self._ids = {node.id: node.attrs["Description"]["Hostname"] for node in nodes}
@@ -111,19 +115,66 @@ class Swarm:
                 self._clients.pop(node).close()
 
     @contextmanager
-    def network(self) -> Iterator[str]:
+    def of_managers(self, machines: int) -> Iterator[None]:
+        """Have that many machines, all of them managers; afterwards the Swarm is made anew, whatever died of it."""
+        self.need_own("a Swarm of managers")
+        before, usual = os.environ.get("SWARM_NODES"), list(self.nodes)
+        os.environ["SWARM_NODES"] = str(machines)
+        try:
+            self.revive()
+            self.close()
+            self._look()
+            self.promote()
+            yield
+        finally:
+            os.environ.pop("SWARM_NODES") if before is None else os.environ.update(SWARM_NODES=before)
+            for node in self.nodes:
+                self.on_node(
+                    node, "docker", "-H", "unix:///engine/docker.sock", "swarm", "leave", "--force", check=False
+                )
+                if node not in usual:
+                    self.kill(node)
+                    shutil.rmtree(RUN / "swarm" / node)
+            script("swarm.sh", "up")
+            self.close()
+            self._look()
+
+    def promote(self) -> None:
+        """Make managers of all machines."""
+        for node in self.client.nodes.list():
+            if node.attrs["Spec"]["Role"] != "manager" and node.attrs["Status"]["State"] == "ready":
+                node.update({**node.attrs["Spec"], "Role": "manager"})
+
+    @contextmanager
+    def network(self, subnet: str = "") -> Iterator[str]:
         """Make an attachable overlay network; afterwards it goes, with the services and containers on it."""
         name = f"test-{uuid.uuid4().hex[:8]}"
-        self.client.networks.create(name, driver="overlay", attachable=True)
-        network = self.client.networks.get(name)
+        ipam = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)]) if subnet else None
+        self.client.networks.create(name, driver="overlay", attachable=True, ipam=ipam)
         try:
             yield name
         finally:
-            for service in self.client.services.list():
-                wanted = service.attrs["Spec"]["TaskTemplate"].get("Networks") or []
-                if any(entry["Target"] in (network.id, name) for entry in wanted):
-                    service.remove()
-            _retry(network.remove)
+            self.empty(name)
+            _retry(self.client.networks.get(name).remove)
+
+    def empty(self, network: str, timeout: float = 170) -> None:
+        """Remove the services on a network, and wait until their containers are gone."""
+        ours = (network, self.client.networks.get(network).id)
+        found = []
+        for service in self.client.services.list():
+            wanted = service.attrs["Spec"]["TaskTemplate"].get("Networks") or []
+            if any(entry["Target"] in ours for entry in wanted):
+                found.append(service.name)
+                service.remove()
+        end = time.monotonic() + timeout
+        for node in self.nodes if found and self.own else ():
+            while any(
+                container.labels.get("com.docker.swarm.service.name") in found
+                for container in self.client_of(node).containers.list(all=True, ignore_removed=True)
+            ):
+                if time.monotonic() > end:
+                    raise TimeoutError(f"containers of services on {network} do not end")
+                time.sleep(0.5)
 
     @contextmanager
     def inside(self, network: str, alias: str = "hub") -> Iterator[str]:

@@ -21,7 +21,6 @@ from .engines import NOTEBOOK, RUN
 from .engines_kubernetes import Kubernetes
 
 HUB = "local/hub:test"
-_EXTRAS = ("postgresql",)
 _LEFT_OUT = {"fpdf2", "pillow", "fonttools"}
 """For posters and reports of events, which no service prints."""
 _DOCKERFILE = f"""FROM {NOTEBOOK}
@@ -29,14 +28,18 @@ ADD site.tar /opt/hub
 ENV PYTHONPATH=/opt/hub PATH=/opt/hub/bin:/opt/venv/bin:/usr/bin:/bin
 CMD []
 """
-_COMMAND = b"#!/opt/venv/bin/python\nfrom jupytercloud_hub.cli.main import main\nmain()\n"
+_COMMAND = b"#!/opt/venv/bin/python\nfrom %s import main\nmain()\n"
 
 
-def load_hub_image(cluster: Kubernetes) -> None:
-    """Build the image on each node of the tests' own cluster."""
+_CHART = ("pycurl", "configurable-http-proxy")
+"""What the chart's configuration of the hub imports, and a proxy without Node; installed by hand (pip)."""
+
+
+def load_hub_image(cluster: Kubernetes, extras: tuple[str, ...] = ("postgresql",)) -> None:
+    """Build the image on each node of the tests' own cluster; with the extra ``chart`` also what the chart runs."""
     cluster.need_own("an image that no registry has")
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    context = _context()
+    context = _context(extras)
 
     def build(node: str) -> None:
         docker = ["docker", "-H", f"unix://{RUN}/kubernetes/{node}/engine/docker.sock"]
@@ -52,12 +55,13 @@ def load_hub_image(cluster: Kubernetes) -> None:
         list(pool.map(build, cluster.nodes))
 
 
-def _context() -> bytes:
+def _context(extras: tuple[str, ...]) -> bytes:
     site = io.BytesIO()
     with tarfile.open(fileobj=site, mode="w") as tar:
-        for source, inside in sorted({inside: (path, inside) for path, inside in _files()}.values()):
+        for source, inside in sorted({inside: (path, inside) for path, inside in _files(extras)}.values()):
             tar.add(source, inside, recursive=False)
-        _add(tar, "bin/jupytercloud", _COMMAND, 0o755)
+        _add(tar, "bin/jupytercloud", _COMMAND % b"jupytercloud_hub.cli.main", 0o755)
+        _add(tar, "bin/configurable-http-proxy", _COMMAND % b"configurable_http_proxy.cli", 0o755)
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
         _add(tar, "Dockerfile", _DOCKERFILE.encode())
@@ -71,11 +75,14 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes, mode: int = 0o644) -> Non
     tar.addfile(entry, io.BytesIO(data))
 
 
-def _files() -> Iterator[tuple[Path, str]]:
+def _files(extras: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
     for path in (ROOT / "jupytercloud_hub").rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path, path.relative_to(ROOT).as_posix()
-    for name, found in _closure("jupytercloud-hub", _EXTRAS).items():
+    wanted = _closure("jupytercloud-hub", extras)
+    for name in _CHART if "chart" in extras else ():
+        wanted |= _closure(name, ())
+    for name, found in wanted.items():
         for file in found.files or ():
             inside = file.as_posix()
             if inside.startswith("..") or "__pycache__" in inside or inside.endswith(".pth"):

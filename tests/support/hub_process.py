@@ -61,7 +61,7 @@ class HubProcess:
                 start_new_session=True,
             )
 
-    def wait(self, seconds: float = 90) -> None:
+    def wait(self, seconds: float = 240) -> None:
         """Wait until the hub answers behind its proxy."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from html import unescape
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.login import CLIENT_ID, CLIENT_SECRET, Browser
 from tests.support.ports import free_port
 
+CONFIGURATION = Path("conf/lmConf-1.json")
 ORGANIZATION = "univ-gallifrey.example"
 
 
@@ -112,18 +114,35 @@ def _configuration(folder: Path, portal: str, hub_url: str) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def lemonldap(
-    folder: Path, hub_url: str, *, port: int | None = None, issuer: str | None = None
-) -> AsyncIterator[str]:
-    """Run the portal; yields its issuer, which is another address than its own where a proxy stands before it."""
-    port = port or free_port()
-    own = f"http://127.0.0.1:{port}"
-    issuer = issuer or own
+async def lemonldap(folder: Path, hub_url: str) -> AsyncIterator[str]:
+    """Run the portal; yields its issuer."""
+    port = free_port()
+    issuer = f"http://127.0.0.1:{port}"
+    configure(folder, issuer, hub_url)
+    async with running(folder, port):
+        yield issuer
+
+
+def configure(folder: Path, issuer: str, hub_url: str) -> None:
+    """Write a portal's folder; its issuer is another address than its own where a proxy stands before it."""
     for name in ("conf", "sessions/lock", "psessions/lock", "cache"):
         (folder / name).mkdir(parents=True)
-    configuration = _configuration(folder, issuer, hub_url)
-    (folder / "conf" / "lmConf-1.json").write_text(json.dumps(configuration))
+    (folder / CONFIGURATION).write_text(json.dumps(_configuration(folder, issuer, hub_url)))
     (folder / "app.psgi").write_text(APP % {"folder": folder})
+
+
+def new_client_secret(folder: Path, secret: str) -> None:
+    """Give the hub another secret, as in the provider's console; the portal reads it when it starts again."""
+    configuration = json.loads((folder / CONFIGURATION).read_text())
+    configuration["oidcRPMetaDataOptions"]["hub"]["oidcRPMetaDataOptionsClientSecret"] = secret
+    (folder / CONFIGURATION).write_text(json.dumps(configuration))
+    shutil.rmtree(folder / "cache")
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, port: int) -> AsyncIterator[None]:
+    """Run the portal of a folder that is configured."""
+    own = f"http://127.0.0.1:{port}"
     with (folder / "lemonldap.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             "plackup", "-E", "deployment", "-s", "HTTP::Server::PSGI", "--host", "127.0.0.1", "--port", str(port),
@@ -139,7 +158,7 @@ async def lemonldap(
                     if process.returncode is not None:
                         raise AssertionError((folder / "lemonldap.log").read_text())
                     await asyncio.sleep(0.2)
-            yield issuer
+            yield
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 from urllib.parse import urljoin
 
@@ -33,3 +34,15 @@ def start_server(client: httpx.Client, site: str, profile: str) -> httpx.Respons
         urljoin(str(form.url), action[1].replace("&amp;", "&")),
         files={name: (None, value) for name, value in data.items()},
     )
+
+
+def stop_server(client: httpx.Client, site: str) -> None:
+    """Stop her server as her home page does, once it runs, and wait until it has ended."""
+    home = client.get(f"{site}hub/home")
+    xsrf = next(one.value for one in client.cookies.jar if one.name == "_xsrf" and home.url.path.startswith(one.path))
+    headers = {"X-XSRFToken": str(xsrf), "Referer": str(home.url)}
+    person = f"{site}hub/api/user"
+    while not (she := client.get(person, headers=headers).json())["servers"][""]["ready"]:
+        time.sleep(0.2)
+    while client.delete(f"{person}s/{she['name']}/server", headers=headers).status_code == 202:
+        time.sleep(0.2)

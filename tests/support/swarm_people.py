@@ -23,8 +23,15 @@ from tests.support.swarm_stack import StackOnSwarm
 class Kernel:
     """One websocket to one kernel; never opened a second time."""
 
-    def __init__(self, socket: WebSocketClientConnection) -> None:
-        self.socket, self.opened, self.session = socket, 1, uuid.uuid4().hex
+    def __init__(self, socket: WebSocketClientConnection, number: str) -> None:
+        self.socket, self.number, self.opened, self.session = socket, number, 1, uuid.uuid4().hex
+
+    async def is_closed(self) -> bool:
+        """Read what is left to read, up to the end."""
+        async with asyncio.timeout(60):
+            while await self.socket.read_message() is not None:
+                pass
+        return True
 
     async def run(self, code: str, seconds: float = 120) -> str:
         """Execute code; return how its last value is shown."""
@@ -115,8 +122,11 @@ class Person(Browser):
                 await asyncio.sleep(0.5)
 
     @contextlib.asynccontextmanager
-    async def kernel(self) -> AsyncIterator[Kernel]:
-        """Open the server as a browser does (it logs in at the hub by itself), start a kernel, open its websocket."""
+    async def kernel(self, number: str = "") -> AsyncIterator[Kernel]:
+        """Open the server as a browser does (it logs in at the hub by itself), start a kernel, open its websocket.
+
+        With ``number`` a websocket to a kernel that runs.
+        """
         own = urljoin(self.stack.url, (await self.model())["servers"][""]["url"])
         page = await self._follow(await self.http.get(f"{own}lab"))
         assert page.status_code == 200, f"{page.url}: {page.text[:500]}"
@@ -124,9 +134,12 @@ class Person(Browser):
         found = [c for c in self.http.cookies.jar if c.name == "_xsrf" and unquote(c.path) == place]
         assert found, [(c.name, c.path) for c in self.http.cookies.jar]
         xsrf = found[0].value
-        made = await self.http.post(f"{own}api/kernels", headers={"X-XSRFToken": str(xsrf)}, json={"name": "python3"})
-        assert made.status_code == 201, f"{made.status_code} {made.text[:1000]}"
-        address = f"{own}api/kernels/{made.json()['id']}/channels"
+        if not number:
+            headers = {"X-XSRFToken": str(xsrf)}
+            made = await self.http.post(f"{own}api/kernels", headers=headers, json={"name": "python3"})
+            assert made.status_code == 201, f"{made.status_code} {made.text[:1000]}"
+            number = made.json()["id"]
+        address = f"{own}api/kernels/{number}/channels"
         cookies = self.http.build_request("GET", address).headers["cookie"]
         request = HTTPRequest(
             address.replace("https://", "wss://"),
@@ -136,6 +149,6 @@ class Person(Browser):
         )
         socket = await websocket_connect(request)
         try:
-            yield Kernel(socket)
+            yield Kernel(socket, number)
         finally:
             socket.close()

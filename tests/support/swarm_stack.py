@@ -1,48 +1,46 @@
-"""The stack that ``jupytercloud stack init`` writes, on the tests' own Swarm: images, certificates, a provider."""
+"""The stack that ``jupytercloud stack init`` writes, on the tests' own Swarm, and what its administrators do."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
-import ipaddress
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 from click.testing import CliRunner
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from ruamel.yaml import YAML
 
 from jupytercloud_hub.cli.main import main
 from tests.support import ROOT
 from tests.support.engines import NOTEBOOK, RUN, SCRIPTS, script
-from tests.support.engines_cvmfs import cvmfs
 from tests.support.engines_swarm import Swarm
-from tests.support.lemonldap import lemonldap
+from tests.support.lemonldap import ORGANIZATION
 from tests.support.login import CLIENT_ID, CLIENT_SECRET
-from tests.support.ports import free_port
+from tests.support.university import University, certificates, university
 
 BUILDER = SCRIPTS / "image" / "builder.sh"
 STATE = "jupytercloud.state=true"
 OVERRIDE = """
 version: "3.8"
 services:
-  hub:
+  hub: &trusting
     environment: {SSL_CERT_FILE: /etc/jupytercloud/authority.pem}
     configs: [{source: authority, target: /etc/jupytercloud/authority.pem}]
 configs:
   authority: {file: ./authority.pem}
 """
 """As an administrator adds to the stack whose provider has a certificate of a private authority."""
+PORTAL = OVERRIDE.replace("configs:\n  auth", "  federation: *trusting\nconfigs:\n  auth")
+"""The portal's probes go to sites with certificates of that authority, too."""
 
 
 def until(condition: Callable[[], Any], seconds: float = 180, what: Any = "") -> Any:
@@ -52,61 +50,6 @@ def until(condition: Callable[[], Any], seconds: float = 180, what: Any = "") ->
         assert time.monotonic() < end, what() if callable(what) else what
         time.sleep(0.3)
     return given
-
-
-def certificates(folder: Path, *addresses: str) -> dict[str, Path]:
-    """Make a certificate authority, and one certificate for these IP addresses."""
-    folder.mkdir(parents=True, exist_ok=True)
-    now = datetime.datetime.now(datetime.UTC)
-
-    def sign(
-        name: str, issuer: x509.Name | None, by: ec.EllipticCurvePrivateKey, own: ec.EllipticCurvePrivateKey
-    ) -> x509.Certificate:
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        made = (
-            x509.CertificateBuilder().subject_name(subject).issuer_name(issuer or subject).public_key(own.public_key())
-        )
-        made = made.serial_number(x509.random_serial_number())
-        made = made.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(
-            now + datetime.timedelta(days=2)
-        )
-        made = made.add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        if issuer is not None:
-            names = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-            made = made.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return made.sign(by, hashes.SHA256())
-
-    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority = sign("authority of a test", None, authority_key, authority_key)
-    shown = sign("a test", authority.subject, authority_key, key)
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    files = {"authority": authority.public_bytes(pem), "certificate": shown.public_bytes(pem), "key": private}
-    files["both"] = files["certificate"] + files["key"]
-    for name, content in files.items():
-        (folder / f"{name}.pem").write_bytes(content)
-    return {name: folder / f"{name}.pem" for name in files}
-
-
-@contextlib.asynccontextmanager
-async def university(folder: Path, address: str, pems: dict[str, Path], hub_url: str) -> AsyncIterator[str]:
-    """Run LemonLDAP::NG behind HAProxy with TLS on an address that the Swarm's nodes reach; yields the issuer."""
-    inner, outer = free_port(), free_port(address)
-    issuer = f"https://{address}:{outer}"
-    file = folder / "front.cfg"
-    file.write_text(
-        "global\n  maxconn 100\ndefaults\n  mode http\n"
-        "  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
-        f"listen tls\n  bind {address}:{outer} ssl crt {pems['both']}\n  server portal 127.0.0.1:{inner}\n"
-    )
-    haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
-    front = subprocess.Popen([haproxy, "-db", "-f", str(file)])
-    try:
-        async with lemonldap(folder / "lemonldap", hub_url, port=inner, issuer=issuer) as said:
-            yield said
-    finally:
-        front.terminate()
-        front.wait(20)
 
 
 def build(*names: str) -> None:
@@ -121,18 +64,32 @@ def build(*names: str) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
+Prepare = Callable[["StackOnSwarm"], None]
+
+
 class StackOnSwarm:
     """A stack folder on the manager, deployed with its own ``deploy.sh``."""
 
-    def __init__(self, swarm: Swarm, name: str, issuer: str, pems: dict[str, Path], *, url: str) -> None:
-        self.swarm, self.name, self.url, self.pems = swarm, name, url, pems
+    def __init__(
+        self,
+        swarm: Swarm,
+        folder: str,
+        provider: University,
+        pems: dict[str, Path],
+        address: str,
+        *,
+        role: str = "site",
+    ) -> None:
+        self.swarm, self.name, self.pems, self.role = swarm, "jupytercloud", pems, role
+        self.provider, self.address, self.url = provider, address, f"https://{address}/"
         self.node = swarm.nodes[0]
-        self.folder = RUN / "swarm" / "shared" / name
-        self.there = f"/srv/shared/{name}"  # the same folder, as the nodes see it
+        self.folder = RUN / "swarm" / "shared" / folder
+        self.there = f"/srv/shared/{folder}"  # the same folder, as the nodes see it
         said = CliRunner().invoke(
             main,
-            ["stack", "init", str(self.folder), "--site", "grenoble", "--url", url, "--issuer", issuer,
-             "--client-id", CLIENT_ID, "--organization", "univ-gallifrey.example", "--certificate", "own"],
+            ["stack", "init", str(self.folder), "--role", role, "--site", "grenoble" if role == "site" else "portal",
+             "--url", self.url, "--issuer", provider.issuer, "--client-id", CLIENT_ID,
+             "--organization", ORGANIZATION, "--certificate", "own"],
         )  # fmt: skip
         assert said.exit_code == 0, said.output
         for secret, text in {
@@ -142,13 +99,19 @@ class StackOnSwarm:
         }.items():
             (self.folder / "secrets" / secret).write_text(text)
         shutil.copy(pems["authority"], self.folder / "authority.pem")
-        (self.folder / "own.yaml").write_text(OVERRIDE)
-        self.settings(self._profiles)
+        (self.folder / "own.yaml").write_text(OVERRIDE if role == "site" else PORTAL)
+        self.settings(self._people)
+        if role == "site":
+            self.settings(self._profiles)
 
-    def _profiles(self, settings: dict[str, Any]) -> None:
+    @staticmethod
+    def _people(settings: dict[str, Any]) -> None:
+        settings["institutions"][0]["affiliations"] = ["staff", "member"]
+
+    @staticmethod
+    def _profiles(settings: dict[str, Any]) -> None:
         """What an administrator writes: her images, and who may start what."""
         settings["spawner"]["timeouts"] = {"start": "5 min", "http": "5 min"}  # busy machines
-        settings["institutions"][0]["affiliations"] = ["staff", "member"]
         for profile in settings["profiles"]:
             profile["image"] = NOTEBOOK
             profile["resources"] = {"cpu": 1, "memory": "512 MiB"}
@@ -199,6 +162,31 @@ class StackOnSwarm:
     def deploy(self) -> None:
         """``./deploy.sh -c own.yaml`` on the manager."""
         self.manager(f"cd {self.there} && STACK={self.name} ./deploy.sh -c own.yaml")
+
+    def as_written(self, page: str, *headings: str) -> None:
+        """Type the commands of a page of docs/howto that stand under these headings, in the stack's folder."""
+        text = (ROOT / "docs" / "howto" / page).read_text()
+        for heading in headings:
+            section = re.split(r"\n#+ ", text.split(f"# {heading}\n")[1])[0]
+            for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL):
+                self.manager(f"cd {self.there}\n{block.replace('./deploy.sh', './deploy.sh -c own.yaml')}")
+
+    def settled(self, *services: str, seconds: float = 300) -> None:
+        """Wait until these services run as the last deploy wants them, and see that Swarm took nothing back."""
+
+        def renewed() -> bool:
+            for name in services:
+                found = self.swarm.client.services.get(self.service(name)).attrs
+                state = (found.get("UpdateStatus") or {}).get("State", "")
+                assert state in ("", "updating", "completed"), f"{name}: {found['UpdateStatus']}\n{self.state()}"
+                wanted = found["Spec"]["TaskTemplate"]["ContainerSpec"]
+                task = self.swarm.task(self.service(name), state=None)
+                if task["Spec"]["ContainerSpec"] != wanted or task["Status"]["State"] != "running":
+                    return False
+            return True
+
+        until(renewed, seconds, self.state)
+        self.healthy(seconds)
 
     def manager(self, command: str) -> str:
         """Run a command on the manager; once more where the managers had not agreed in time (a busy machine)."""
@@ -254,6 +242,8 @@ class StackOnSwarm:
             self.manager(f"docker stack rm {self.name}")
         until(self._gone, 180, self._left)
         for node in self.swarm.nodes:
+            if self.swarm.state_of(node) != "ready":
+                continue
             client = self.swarm.client_of(node)
             for container in client.containers.list(
                 all=True, filters={"label": f"com.docker.stack.namespace={self.name}"}
@@ -277,15 +267,20 @@ class StackOnSwarm:
         left = self.manager(f"docker ps -aq -f {label}; docker network ls -q -f {label}").split()
         return " ".join(left)
 
-    def head(self, node: str) -> None:
-        """Let another manager keep what must not be lost, and have the stack's address, as one that fails over."""
+    def stand_on(self, node: str) -> None:
+        """Let this manager keep what must not be lost, and have the stack's address, which goes from node to node."""
         self.node = node
         self.swarm.client = self.swarm.client_of(node)
-        address = self.url.split("/")[2]
-        self.swarm.on_node(node, "ip", "addr", "add", f"{address}/24", "dev", "eth0")
-        self.swarm.on_node(node, "sh", "-c", f"arping -U -c 1 -I eth0 {address} || true", check=False)
+        self.swarm.on_node(node, "ip", "addr", "replace", f"{self.address}/24", "dev", "eth0")
+        self.swarm.on_node(node, "ln", "-sfn", "/engine/docker.sock", "/run/docker.sock")
+        subprocess.run(["ip", "neigh", "flush", "to", self.address], check=True)  # as a failover tells all neighbours
         until(lambda: "Leader" in self._try("docker node ls"), 120)
         self.manager(f"docker node update --label-add {STATE} {node}")
+
+    def leave(self) -> None:
+        """Take the stack's address and the label from the machine that has them."""
+        self.swarm.on_node(self.node, "ip", "addr", "del", f"{self.address}/24", "dev", "eth0", check=False)
+        self._try(f"docker node update --label-rm {STATE.partition('=')[0]} {self.node}")
 
     def _try(self, command: str) -> str:
         with contextlib.suppress(RuntimeError):
@@ -319,12 +314,14 @@ class StackOnSwarm:
         began = time.monotonic()
         self.deploy()
         self.all_run(900)
-        scaled = [self.service(name) for name in ("hub", "quotas", "culler")]
+        services = {"site": ("hub", "quotas", "culler"), "portal": ("hub", "federation")}[self.role]
+        scaled = [self.service(name) for name in services]
         self.manager("docker service scale -d " + " ".join(f"{name}=0" for name in scaled))
         self.manager(f"docker run --rm -i {self._dumps()} -xf - <{self.there}/dumps.tar")
         until(lambda: not self.manager("docker ps -q " + " ".join(f"-f name={name}." for name in scaled)).strip(), 120)
         self.exec("backup", "sh", "/usr/local/bin/dump", "restore", stamp)
-        self.manager("docker service scale -d " + " ".join(f"{name}=1" for name in scaled))
+        many = {self.service("federation"): 2}
+        self.manager("docker service scale -d " + " ".join(f"{name}={many.get(name, 1)}" for name in scaled))
         self.healthy(600)
         return time.monotonic() - began
 
@@ -340,6 +337,13 @@ class StackOnSwarm:
 
     # -- people -------------------------------------------------------------------------------------------------------
 
+    def secrets(self) -> dict[str, str]:
+        """Return what stands in the folder's secrets."""
+        return {file.name: file.read_text().strip() for file in (self.folder / "secrets").iterdir()}
+
+    def certificate_shown(self) -> x509.Certificate:
+        return x509.load_pem_x509_certificate(ssl.get_server_certificate((self.address, 443)).encode())
+
     def tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.pems["authority"]))
 
@@ -347,35 +351,34 @@ class StackOnSwarm:
         return httpx.Client(base_url=self.url, verify=self.tls(), trust_env=False, timeout=30, **options)
 
 
-@contextlib.contextmanager
-def state_label(swarm: Swarm) -> Iterator[None]:
-    """Let the manager keep what must not be lost, and see Docker's socket where everybody has it."""
-    manager = swarm.client.nodes.list(filters={"name": swarm.nodes[0]})[0]
-    spec = manager.attrs["Spec"]
-    manager.update({**spec, "Labels": {**spec.get("Labels", {}), **dict([STATE.split("=")])}})
-    for name in swarm.nodes:
-        swarm.on_node(name, "ln", "-sfn", "/engine/docker.sock", "/run/docker.sock")
-    yield
+@contextlib.asynccontextmanager
+async def provider_of(swarm: Swarm, folder: Path) -> AsyncIterator[tuple[University, dict[str, Path], str]]:
+    """Yield an OpenID provider, certificates, and an address for a stack that can go from node to node."""
+    address = f"{swarm.gateway().rpartition('.')[0]}.200"
+    pems = certificates(folder / "tls", address, swarm.gateway())
+    async with university(folder, swarm.gateway(), pems, f"https://{address}/hub/") as provider:
+        yield provider, pems, address
 
 
 @contextlib.asynccontextmanager
-async def stack_on_swarm(swarm: Swarm, folder: Path, *, everywhere: bool = False) -> AsyncIterator[StackOnSwarm]:
+async def stack_on_swarm(
+    swarm: Swarm, folder: Path, *, everywhere: bool = False, role: str = "site", prepare: Prepare = lambda stack: None
+) -> AsyncIterator[StackOnSwarm]:
     """Build, deploy, and wait until the hub answers; afterwards nothing of it is left."""
     swarm.need_own("a stack with ports of its own")
     builder_was_up = not script("image/builder.sh", "status", check=False).returncode
     build("hub")
-    address = swarm.address(swarm.nodes[0])
-    pems = certificates(folder / "tls", address, swarm.gateway())
-    url = f"https://{address}/"
-    with state_label(swarm), cvmfs("swarm"):
-        async with university(folder, swarm.gateway(), pems, f"{url}hub/") as issuer:
-            made = StackOnSwarm(swarm, "jupytercloud", issuer, pems, url=url)
-            try:
-                made.load_images(everywhere=everywhere)
-                if not builder_was_up:
-                    script("image/builder.sh", "down")
-                made.deploy()
-                made.healthy(900)
-                yield made
-            finally:
-                made.remove()
+    async with provider_of(swarm, folder) as (provider, pems, address):
+        made = StackOnSwarm(swarm, role, provider, pems, address, role=role)
+        try:
+            made.load_images(everywhere=everywhere)
+            if not builder_was_up:
+                script("image/builder.sh", "down")
+            made.stand_on(made.node)
+            prepare(made)
+            made.deploy()
+            made.healthy(900)
+            yield made
+        finally:
+            made.remove()
+            made.leave()

@@ -26,17 +26,30 @@ async def look(at: Look) -> list[Finding]:
         found.append(
             Finding(AREA, "error", what, Text("Add profiles: to the file."), Text("nobody can start a server"))
         )
+    announced = {profile.name for profile in offered if profile.announced}
     shortages = {profile.name: has.shortage(profile.resources, profile.node_class) for profile in offered}
     startable = [name for name, short in shortages.items() if short is None]
     for name, short in shortages.items():
         if short is not None:
             what = Text("the profile {name} can't start here: {reason}", name=name, reason=short)
-            mend = Text("Add what it needs to spawner.gpus or spawner.node_classes, or take the profile out.")
+            if name in announced:
+                found.append(Finding(AREA, "ok", Text("announced: {what}", what=what)))
+                continue
+            mend = Text(
+                "Add what it needs to spawner.gpus or spawner.node_classes, take the profile out, "
+                "or say announced: true in it."
+            )
             found.append(Finding(AREA, "warning", what, mend, Text("people see it greyed, with this reason")))
     if has.limits != "enforced":
         what = Text("backend {backend}: limits of memory and cores are shown, not enforced", backend=has.backend)
-        mend = Text("For more people than trust each other, take a backend that enforces them (swarm).")
-        found.append(Finding(AREA, "warning", what, mend, Text("one person's work can take the whole machine")))
+        mend = Text(
+            "For more people than trust each other, take a backend that enforces them (swarm); "
+            "if they do, say spawner.local.trusted: true."
+        )
+        if settings.spawner.local.trusted:
+            found.append(Finding(AREA, "ok", what))
+        else:
+            found.append(Finding(AREA, "warning", what, mend, Text("one person's work can take the whole machine")))
     found += _lacking([profile for profile in offered if profile.name in startable], has.backend)
     if settings.spawner.backend == "swarm":
         from ...spawners import swarm_check

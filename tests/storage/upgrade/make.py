@@ -31,7 +31,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from jupytercloud_hub.storage.database import PARTS, VERSION_TABLE, upgrade
+from jupytercloud_hub.storage.database import VERSION_TABLE, upgrade
+from jupytercloud_hub.storage.parts import PARTS
 from tests.support.postgresql import Postgresql
 
 HERE = Path(__file__).parent

@@ -1,0 +1,1 @@
+"""A thousand people at once, beside stock JupyterHub: ``python -m tests.soak``."""
