@@ -175,11 +175,11 @@ class Keeper:
             await self._make_accounts(missing)
         await asyncio.gather(*(self._start_one(seat, now) for seat in chosen))
 
-    async def _make_accounts(self, names: list[str]) -> None:
+    async def _make_accounts(self, seats: list[str]) -> None:
         try:
-            await self.api.post("users", {"usernames": names})
+            await self.api.post("users", {"usernames": seats})
         except HubApiError as error:
-            if error.status != 409:  # ``event warm`` and the service came at the same time
+            if error.status != 409:  # the service and `event warm` look at the same time: the other one made them
                 raise
 
     async def _start_one(self, seat: str, now: datetime) -> None:

@@ -23,7 +23,7 @@ from jupytercloud_hub.events.keeper import Keeper
 from jupytercloud_hub.events.purge import Purge
 from jupytercloud_hub.events.service import EventsService
 from jupytercloud_hub.events.store import Store
-from jupytercloud_hub.hubapi import HubApi, HubApiError
+from jupytercloud_hub.hubapi import HubApi
 from jupytercloud_hub.settings import Settings, load
 from jupytercloud_hub.spawners.base import slug
 from jupytercloud_hub.spawners.local_sweep import VARIABLE
@@ -183,17 +183,3 @@ async def test_a_purge_of_an_open_event_closes_it_first(keeper: Keeper, settings
     assert (await keeper.standing()).door is Door.OPEN
     await Purge(settings, keeper, keeper.store, keeper.now)._close()
     assert (await keeper.standing()).door is Door.OVER, "the service starts no seat behind it"
-
-
-async def test_accounts_that_the_service_made_a_moment_before_are_no_failure(keeper: Keeper) -> None:
-    class Hub:
-        status = 409
-
-        async def post(self, path: str, body: dict[str, Any]) -> None:
-            raise HubApiError(self.status, path, "All 2 users already exist")
-
-    keeper.api = hub = Hub()  # type: ignore[assignment]
-    await keeper._make_accounts(["seat-0001", "seat-0002"])
-    hub.status = 500
-    with pytest.raises(HubApiError):
-        await keeper._make_accounts(["seat-0001"])

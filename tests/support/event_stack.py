@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from jupytercloud_hub.cli.main import main
 from tests.support.engines import NOTEBOOK, RUN, script
 from tests.support.engines_swarm import Swarm
-from tests.support.swarm_stack import StackOnSwarm, build, certificates
+from tests.support.swarm_stack import StackOnSwarm, build
+from tests.support.university import certificates
 
 SITE = f"""
 site: {{name: labo, url: "https://labo.example.fr/", contact: aide@example.fr}}
@@ -35,7 +36,8 @@ class EventStack(StackOnSwarm):
     """An event that began this second, deployed by its own scripts."""
 
     def __init__(self, swarm: Swarm, pems: dict[str, Path], lender: Path, *, url: str) -> None:
-        self.swarm, self.name, self.url, self.pems = swarm, "salon", url, pems
+        self.swarm, self.name, self.url, self.pems, self.role = swarm, "salon", url, pems, "event"
+        self.address = url.split("/")[2]
         self.node = swarm.nodes[0]
         self.folder = RUN / "swarm" / "shared" / self.name
         self.there = f"/srv/shared/{self.name}"  # the same folder, as the nodes see it
