@@ -150,7 +150,14 @@ class Database:
 
 def _async_engine(url: URL, pool_size: int) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
-        engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"))
+        # SQLite has one writer at a time, and lets who waits try again at random: of fifteen connections some would
+        # wait until they give up. Two, one of which `first` may keep to itself; the others wait in the pool's queue.
+        engine = create_async_engine(
+            url.set(drivername="sqlite+aiosqlite"),
+            pool_size=2,
+            max_overflow=0,
+            pool_timeout=BUSY_MILLISECONDS / 1000,
+        )
         event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
         event.listen(engine.sync_engine, "begin", _sqlite_begin)
         return engine

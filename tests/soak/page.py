@@ -33,7 +33,8 @@ def write(told: dict[str, Any], tables: str) -> list[Path]:
     FOLDER.mkdir(exist_ok=True)
     figures, raw = FOLDER / "figures.txt", FOLDER / "load.json"
     figures.write_text(tables + "\n")
-    raw.write_text(json.dumps(told, indent=1) + "\n")
+    lines = {log: {"lines": one["lines"]} for log, one in told["log_errors"].items()}  # not their words: paths of ours
+    raw.write_text(json.dumps({**told, "log_errors": lines}, indent=1) + "\n")
     written = [figures, raw]
     if told.get("ceilings"):
         for language in LABELS:

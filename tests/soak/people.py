@@ -130,7 +130,7 @@ class Person:
         if page.status >= 400:
             self._count(str(page.status))
             if page.status not in (424, *NOT_NOW):
-                raise Failed(f"{method} {url}: {page.status} {words(page)}")
+                raise Failed(f"{method} {page.path}: {page.status} {words(page)}")
         return page
 
     def _count(self, what: str) -> None:

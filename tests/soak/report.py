@@ -23,6 +23,9 @@ PHASES = ("arrive", "kernel", "return", "stop")
 STEPS = ("portal", "login", "start", "kernel", "return", "stop")
 PACKAGES = ("jupytercloud-hub", "jupyterhub", "oauthenticator", "jupyterhub-idle-culler", "tornado", "sqlalchemy")
 
+OWN = 0.8
+"""Of a core that a hub's process has to have used at some rate for the ceiling to be its own."""
+
 Figures = dict[str, Any]
 
 
@@ -152,7 +155,7 @@ def head(told: Figures) -> str:
     if told["log_errors"]:
         counts = ", ".join(f"{log} {one['lines']}" for log, one in told["log_errors"].items())
         lines.append(f"lines of errors in logs: {counts}")
-    lines += [f"{side}, {step}: {why[:200]!r}" for side, step, why in told["failures"][:5]]
+    lines += [f"{side}, {step}: {why[:110]!r}" for side, step, why in told["failures"][:5]]
     return "\n".join(lines)
 
 
@@ -220,5 +223,11 @@ def climbs(told: Figures) -> str:
                 f"{hub if rung['kept'] else hub + ', too fast':24}{rung['rate']:>9.1f}{rung['people']:>9}"
                 f"{rung['failed']:>9}{rung['p50']:>9.2f}{rung['p95']:>9.2f}{rung['busy']:>9.2f}{rung['others']:>9.2f}"
             )
-        lines.append(f"{hub + ': ceiling':24}{found['rate']:>9.1f}")
+        busy = max(rung["busy"] for rung in found["rungs"])
+        whose = (
+            ""
+            if busy >= OWN
+            else f"   the machine's, not its own: its process never had more than {busy:.2f} of a core"
+        )
+        lines.append(f"{hub + ': ceiling':24}{found['rate']:>9.1f}{whose}")
     return "\n".join(lines)
