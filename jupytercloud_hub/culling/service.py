@@ -13,6 +13,7 @@ from ..hubapi.client import HubApi, HubApiError
 from ..settings.culling import CullingSettings
 from ..storage.plain import PlainDatabase
 from ..web.service import Service
+from ..web.tasks import ended
 from . import pages
 from .asked import Asked
 from .metrics import Metrics
@@ -74,9 +75,7 @@ class CullerService(Service):
 
     async def stop(self) -> None:
         """End after the stops under way are cut off: the next process looks at each server anew."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         await self._api.close()
         if self._asked:
             await self._asked.close()

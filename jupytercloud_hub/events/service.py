@@ -13,6 +13,7 @@ from ..hubapi import HubApi, HubApiError
 from ..storage import Database
 from ..storage.plain import PlainDatabase
 from ..web.service import Service
+from ..web.tasks import ended
 from .authenticator import seat_names
 from .engine import SeatEngine
 from .files import SeatFiles
@@ -74,8 +75,7 @@ class EventsService(Service):
     async def stop(self) -> None:
         """End the passes; servers go on."""
         if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+            await ended([self._loop])
         await self.api.close()
         if self.work is not None:
             await self.work.close()

@@ -32,6 +32,7 @@ from ..settings.spawner import SpawnerSettings
 from ..storage.limits_file import forget_limits, write_limits
 from ..web.context import ServiceContext
 from ..web.service import Now, Service, utc_now
+from ..web.tasks import ended
 from . import signing
 
 log = logging.getLogger("jupytercloud")
@@ -175,8 +176,7 @@ class AgentService(Service):
 
     async def stop(self) -> None:
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await ended([self._task])
         await self.client.aclose()
         await self.hub.close()
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import make_url
 
+from ..web.tasks import ended
 from . import live
 from .board import Board
 from .health import Health
@@ -67,9 +68,7 @@ class Replicas:
 
     async def stop(self) -> None:
         """End; the lock goes with the connection."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         self._tasks = []
         await self._prober.stop()
 

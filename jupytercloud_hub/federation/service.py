@@ -24,6 +24,7 @@ from ..settings.secrets import Secret, SecretMissingError
 from ..storage import Database
 from ..web.context import ServiceContext
 from ..web.service import Now, Service, utc_now
+from ..web.tasks import ended
 from . import homes, live, registry
 from .board import Board
 from .health import Health, ProbeResult
@@ -117,9 +118,7 @@ class FederationService(Service):
 
     async def stop(self) -> None:
         led = self.replicas.leads
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         await self.replicas.stop()
         for name, known in self.board.known.items():
             if led and known.shown.state is not SiteState.UNKNOWN:  # what happens until the next start is not known

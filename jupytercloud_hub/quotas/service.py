@@ -17,6 +17,7 @@ from ..hubapi import HubApi, HubApiError
 from ..settings.quotas import QuotasSettings
 from ..storage import Database
 from ..web.service import Service
+from ..web.tasks import ended
 from . import manage_pages, pages
 from .admission import Admission
 from .clock import Clock, parent_began
@@ -95,10 +96,7 @@ class QuotasService(Service):
 
     async def stop(self) -> None:
         """End; what is not counted yet is counted by the next process."""
-        tasks = [*self._tasks, *([self._posting] if self._posting else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended([*self._tasks, *([self._posting] if self._posting else [])])
         await self._hub.close()
         await self._database.close()
 

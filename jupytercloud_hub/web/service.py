@@ -33,6 +33,8 @@ log = logging.getLogger("jupytercloud")
 LOCK_SECONDS = 15.0
 CLOSE_SECONDS = 5.0
 """How long open connections have to end by themselves when a service stops."""
+STOP_SECONDS = 30.0
+"""How long a service may take to end."""
 PARENT_SECONDS = 0.5
 
 
@@ -147,7 +149,7 @@ async def run(services: Sequence[Service], *, ready: asyncio.Event | None = None
                 log.warning("a connection is still open after %g s: it is cut off", CLOSE_SECONDS)
         for service in reversed(started):
             try:
-                await service.stop()
+                await asyncio.wait_for(service.stop(), STOP_SECONDS)
             except Exception:
                 log.exception("service %s did not end in order", service.name)
         if watcher:
