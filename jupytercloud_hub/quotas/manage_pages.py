@@ -26,6 +26,7 @@ from .report import overview
 from .windows import DAY, day_start, local_day
 
 SECOND = timedelta(seconds=1)
+GRANT_FIELDS = ("amount", "measure", "since", "until", "reason")
 KINDS = ("person", "group", "organization", "hub")
 
 
@@ -171,7 +172,7 @@ class AccountPage(_Managing, PageHandler):
             done=self.get_query_argument("done", "") == "1",
             today=local_day(now, zone),
             last_day=lambda ends: local_day(ends - SECOND, zone),
-            given={name: self.get_body_argument(name, "") for name in ("amount", "measure", "until", "reason")},
+            given={name: self.get_body_argument(name, "") for name in GRANT_FIELDS},
             quote=lambda name: quote(name, safe=""),
         )
 
@@ -188,7 +189,7 @@ class AccountPage(_Managing, PageHandler):
                 "measure": self.get_body_argument("measure", "units"),
                 "amount": amount,
                 "reason": self.get_body_argument("reason", ""),
-                "begins": day_start(begins, zone) if begins else None,
+                "begins": day_start(begins, zone) if begins else since or None,
                 "ends": day_end(last, zone) if last else None,
             }
         )

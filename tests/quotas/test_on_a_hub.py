@@ -146,13 +146,20 @@ async def test_a_manager_grants_to_a_person_of_her_group_who_then_starts(hub: Qu
     refused = await prof.post("manage/person/dora", amount="-3", measure="units", until="2099-12-31", reason="projet")
     assert refused.status_code == 400
     assert 'value="projet"' in refused.text
+    for since in ("2099-12-31", "soon"):  # after the last day, and no day
+        later = {"amount": "1", "measure": "units", "since": since, "until": "2099-11-30", "reason": "projet"}
+        assert (await prof.post("manage/person/dora", **later)).status_code == 400, since
+    later = await prof.post("manage/person/dora", **(later | {"since": "2099-11-01"}))
+    assert "1 novembre 2099" in later.text
+    assert (await hub.post_server("dora", "big")).status_code == 403
     given = await prof.post("manage/person/dora", amount="2,5", measure="units", until="2099-12-31", reason="projet")
     assert given.status_code == 200, given.text
     assert "2,5 unités" in given.text
     assert (await hub.post_server("dora", "big")).status_code in (201, 202)
     await hub.stop_server("dora")
 
-    number = (await hub.ask("GET", "api/v1/grants", await hub.token("prof"))).json()["grants"][0]["id"]
+    grants = (await hub.ask("GET", "api/v1/grants", await hub.token("prof"))).json()["grants"]
+    number = next(grant["id"] for grant in grants if grant["amount"] == 2.5)
     withdrawn = await prof.post("manage/person/dora", withdraw=str(number))
     assert "terminé" in withdrawn.text
     for path in ("manage/person/anna", "manage/group/autre", "manage/hub/essai"):
