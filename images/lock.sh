@@ -11,5 +11,5 @@ for image in ${*:-hub notebook-base pycoa}; do
     npm install --prefix images/hub --package-lock-only --no-audit --no-fund --silent
   fi
   ${UV:-uv} pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-    --no-header --output-file "images/$image/requirements.txt" "images/$image/requirements.in" $also
+    --no-strip-extras --no-header --output-file "images/$image/requirements.txt" "images/$image/requirements.in" $also
 done
