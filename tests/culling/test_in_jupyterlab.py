@@ -137,7 +137,7 @@ async def test_an_open_tab_is_told_in_jupyterlab_keeps_the_server_once_and_is_st
         await expect(told.get_by_role("button", name=re.compile("Keep it until"))).to_be_visible(timeout=20_000)
         assert "Stopped after 30 s without activity (Trials)." in (await told.inner_text())
         for shown, language in ((page, "fr"), (english, "en")):
-            await shown.screenshot(path=str(pictures / f"notice-{language}.png"))
+            await shown.screenshot(path=str(pictures / f"notice-{language}.png"), animations="disabled")
         await english.close()
         await notice.get_by_role("button", name=re.compile("Le garder jusqu'à")).click()
 
