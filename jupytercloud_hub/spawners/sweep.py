@@ -49,7 +49,13 @@ class Engine(Protocol):
 def orphans(held: Iterable[Held], known: Iterable[Owner], now: datetime, grace: timedelta) -> list[Held]:
     """Return what no server of the hub accounts for, and is older than ``grace``.
 
-    ``known``: the hub's servers, of those that run, start and stop.
+    ``known``: the hub's servers, of those that run, start and stop. Where an engine holds several for one server, as
+    processes have no name of their own, the hub's is the newest: it starts none while it knows of another.
     """
-    owners = frozenset(known)
-    return [thing for thing in held if thing.owner not in owners and now - thing.made > grace]
+    owners, things = frozenset(known), list(held)
+    newest = {thing.owner: thing for thing in sorted(things, key=lambda thing: thing.made)}
+    return [
+        thing
+        for thing in things
+        if (thing.owner not in owners or thing is not newest[thing.owner]) and now - thing.made > grace
+    ]

@@ -120,10 +120,11 @@ class Keeper:
                         wrong.append(f"{user['name']} at {site}: pending {server['pending']}")
                     known[slug(user["name"])] = (server.get("state") or {}).get("pid")
             living = self.world.servers(site)
-            unknown = {pid: user for pid, user in living.items() if user not in known}
+            unknown = {pid: user for pid, user in living.items() if pid != known.get(user)}
             if unknown and not wrong:
                 await self._sweep(site)
-                wrong += [f"an orphan of {unknown[p]} at {site}" for p in self.world.servers(site) if p in unknown]
+                living = self.world.servers(site)
+                wrong += [f"an orphan of {unknown[pid]} at {site}" for pid in living if pid in unknown]
             users = list(living.values())
             wrong += [f"{user} has two servers at {site}" for user in set(users) if users.count(user) > 1]
             wrong += [f"{site} knows a server of {user} that is dead" for user in known if user not in users]

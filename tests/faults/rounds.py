@@ -41,6 +41,8 @@ class Rounds:
 
     world: World
     results: list[Result] = field(default_factory=list)
+    begun: int = 0
+    """Rounds, those that were run once more included."""
 
     def __post_init__(self) -> None:
         self.allowed, self.refused = everybody(self.world)
@@ -61,7 +63,8 @@ class Rounds:
         stranger = chance.choice(self.refused)
         aims = [Aim(self.world, random.Random(f"{seed} {f.name}"), site) for f, site in zip(faults, sites, strict=True)]
         lived = {site: self.world.servers(site) for site in SITES}
-        word = f"w{len(self.results)}"
+        word = f"w{self.begun}"
+        self.begun += 1
         jobs = [asyncio.create_task(self._later(chance.uniform(0, 2), v.job(word))) for v in people]
         known = [v.user for v in self.allowed if v.user]
         jobs.append(asyncio.create_task(self._later(chance.uniform(0, 2), stranger.intrude(known))))

@@ -20,3 +20,9 @@ def test_what_no_server_accounts_for_is_an_orphan_after_the_grace() -> None:
 
 def test_nothing_is_lost_where_the_hub_knows_everything() -> None:
     assert orphans([held("anna")], {("anna", "")}, NOW, timedelta(0)) == []
+
+
+def test_of_two_processes_for_one_server_the_newest_is_the_hubs() -> None:
+    left, own = held("anna", minutes=60), held("anna", minutes=20)
+    assert orphans([left, own], {("anna", "")}, NOW, timedelta(minutes=10)) == [left]
+    assert orphans([own, left], {("anna", "")}, NOW, timedelta(minutes=90)) == []
