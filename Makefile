@@ -16,7 +16,7 @@ export JUPYTERCLOUD_NODE_FOLDER := $(CACHE)/node
 # Where a machine sets it, each of the many Python processes of the tests compiles all its modules anew, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo demo-event test lint fix docs bench soak faults test-engines engines engines-up engines-down tutorial
+.PHONY: help demo demo-event test lint fix docs bench soak faults faults-engines test-engines engines engines-up engines-down tutorial
 .PHONY: images screenshots lock audit sbom clean
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make soak          1,000 simulated people over portal and two sites, beside stock JupyterHub (SOAK_ARGS); writes"
 	@echo "                   the load report"
 	@echo "make faults        breaks a running federation from a seed, and tells what held (FAULTS_ARGS)"
+	@echo "make faults-engines   root: the same on a real Swarm and a real Kubernetes"
 	@echo "make images        the container images: with docker and a registry, or a stand-in base (root)"
 	@echo "make lock          freezes what the package stands on; make audit looks for known holes in it, make sbom lists it"
 	@echo "make screenshots   takes the pictures of the docs anew"
@@ -97,6 +98,12 @@ soak: $(READY)
 faults: $(READY)
 	@$(BIN)/python -m tests.support.setup
 	@$(BIN)/python -m tests.faults $(or $(FAULTS_ARGS),--seeds 20)
+
+faults-engines: $(READY)
+	@test "$$(id -u)" = 0 || { echo "make faults-engines starts real engines: run it as root"; exit 1; }
+	@tests/engines/install.sh
+	@tests/engines/build.sh
+	@$(BIN)/python -m pytest -m engines tests/faults/on_swarm.py tests/faults/on_kubernetes.py $(PYTEST_ARGS)
 
 tutorial: $(READY)
 	@tests/engines/install.sh

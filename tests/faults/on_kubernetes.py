@@ -1,4 +1,4 @@
-"""Faults on a real Kubernetes of two machines; by its name: ``pytest -m engines tests/faults/on_kubernetes.py``."""
+"""Faults on a real Kubernetes of two machines: ``make faults-engines``."""
 
 from __future__ import annotations
 

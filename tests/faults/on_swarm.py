@@ -1,4 +1,4 @@
-"""Faults on a real Swarm of two machines: people start servers, compute and keep something meanwhile."""
+"""Faults on a real Swarm of two machines, while people start servers and keep files: ``make faults-engines``."""
 
 from __future__ import annotations
 
