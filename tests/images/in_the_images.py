@@ -56,6 +56,7 @@ c.JupyterHub.authenticator_class = "renater"
 ALONE = """
 c.JupyterHub.authenticator_class = "dummy"
 c.JupyterHub.spawner_class = "profile-swarm"
+c.JupyterHub.bind_url = "http://127.0.0.1:8000"  # without a network the container has no name
 c.JupyterHub.cookie_secret_file = "/tmp/cookie_secret"
 c.JupyterHub.db_url = "sqlite:////tmp/jupyterhub.sqlite"
 c.ConfigurableHTTPProxy.pid_file = "/tmp/proxy.pid"
