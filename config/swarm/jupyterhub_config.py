@@ -25,6 +25,7 @@ c.JupyterHub.db_url = f"postgresql://jupytercloud:{quote(secret('database_passwo
 c.JupyterHub.cookie_secret = bytes.fromhex(secret("cookie_secret"))
 c.JupyterHub.hub_bind_url = "http://0.0.0.0:8081"
 c.JupyterHub.hub_connect_url = "http://hub:8081"
+c.Spawner.hub_connect_url = "http://proxy:8000"  # servers may keep an address for ten minutes: the proxy outlives hubs
 c.JupyterHub.cookie_host_prefix_enabled = True
 c.ConfigurableHTTPProxy.should_start = False  # a service of its own: an update of the hub closes no notebook
 c.ConfigurableHTTPProxy.api_url = "http://proxy:8001"

@@ -19,6 +19,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, StaticFileHandler
 
 from ..hubapi import HubApi
+from ..hubapi.resolver import ask_the_system
 from . import common
 from .access_log import log_request
 from .context import ServiceContext
@@ -121,6 +122,7 @@ async def run(services: Sequence[Service], *, ready: asyncio.Event | None = None
     """Run services until a signal, or until the hub that started them is gone."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    ask_the_system()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     locks = [await _locked(service) for service in services]

@@ -95,9 +95,17 @@ def heard(portal: StackOnSwarm) -> dict[str, bool]:
     return {name: site["state"] == "up" and bool(site["heartbeat"]) for name, site in sites_of(portal).items()}
 
 
+def no_shortcut(settings: dict[str, Any]) -> None:
+    """Let each link ask the database: the cookie would lead to the home of the last ten minutes."""
+    settings["federation"]["hot_path"] = "0 s"
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def portal(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StackOnSwarm]:
-    async with stack_on_swarm(swarm, tmp_path_factory.mktemp("portal"), role="portal", everywhere=True) as made:
+    folder: Path = tmp_path_factory.mktemp("portal")
+    async with stack_on_swarm(
+        swarm, folder, role="portal", everywhere=True, prepare=lambda made: made.settings(no_shortcut)
+    ) as made:
         made.all_run()
         yield made
 

@@ -25,10 +25,17 @@ def configure_hub(config: Any, settings: Settings) -> None:
     update(hub, "custom_scopes", CUSTOM_SCOPES)
     hub.cleanup_servers = False
     hub.concurrent_spawn_limit = 100
+    config.JupyterHubHTTPClient.connector_options = _connector_options()
     config.ConfigurableHTTPProxy.pid_file = str(state / "jupyterhub-proxy.pid")
     _pages(config, settings)
     if site.role == "portal":
         _portal(config, settings)
+
+
+def _connector_options() -> dict[str, Any]:
+    from ...hubapi.resolver import connector_options
+
+    return connector_options()
 
 
 def _pages(config: Any, settings: Settings) -> None:
