@@ -48,10 +48,11 @@ def test_check_finds_everything_of_a_healthy_demo_in_order_and_leaves_nothing_ou
     while True:
         code, told = check(demo, hub)
         # a demo that has just come up: the portal waits for its sites' first heartbeats
-        if (code == 0 and not told["counts"]["warning"]) or time.monotonic() > deadline:
+        # What another hub of this name left on this machine is not this demo's: other tests run beside this one.
+        others = [found for found in told["findings"] if found["status"] != "ok" and found["area"] != "orphans"]
+        if (code == 0 and not others) or time.monotonic() > deadline:
             break
         time.sleep(1)
-    others = [found for found in told["findings"] if found["status"] != "ok"]
     assert (code, others) == (0, [])
     areas = {found["area"] for found in told["findings"]}
     wanted = {"settings", "hub", "proxy", "services", "database", "disk", "provider", "portal"}

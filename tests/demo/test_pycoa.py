@@ -108,7 +108,7 @@ def test_the_notebook_is_valid_french_and_comes_without_outputs():
 
 
 def test_the_made_up_data_stay_fresh_and_are_large_enough_for_pyvoa(cache):
-    files = [f for f in (cache / "coacache").iterdir() if f.suffix != ".py"]
+    files = [f for f in (cache / "coacache").iterdir() if f.is_file() and f.suffix != ".py"]
     assert len(files) == 15
     assert all(f.stat().st_size > 1000 for f in files)
     assert all(f.stat().st_mtime > time.time() + 50 * 365 * 86400 for f in files)
