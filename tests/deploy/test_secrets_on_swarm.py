@@ -1,9 +1,4 @@
-"""Secrets of a Swarm's stack are rotated by the commands of `docs/howto/secrets.md`, while somebody computes.
-
-Not collected by itself: it has not been run to its end yet. As root:
-
-    python -m pytest -s -m engines tests/deploy/secrets_on_swarm.py
-"""
+"""Secrets of a Swarm's stack are rotated by the commands of `docs/howto/secrets.md`, while somebody computes."""
 
 from __future__ import annotations
 
