@@ -61,7 +61,7 @@ async def soak(chosen: argparse.Namespace) -> list[Result]:
         async with running(Path(folder) / "state") as world:
             rounds = Rounds(world)
             for seed in range(chosen.first, chosen.first + chosen.seeds):
-                for kinds in rounds_of(seed, chosen.only, chosen.together, chosen.short):
+                for kinds in rounds_of(seed, chosen.only, chosen.together, chosen.short)[: chosen.rounds]:
                     names = tuple(kind.name for kind in kinds)
                     if time.monotonic() > deadline:
                         print("the time is over", file=sys.stderr)
@@ -90,6 +90,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="file of results, one line each; a second run goes on where it ended")
     parser.add_argument("--together", action="store_true", help="strike at the portal, a site and a line at once")
     parser.add_argument("--short", action="store_true", help="leave out kinds that take long or are near to another")
+    parser.add_argument("--rounds", type=int, help="at most so many rounds of each seed")
     parser.add_argument("--again", action="store_true", help="let a round that failed run a second time, which counts")
     chosen = parser.parse_args()
     began = time.monotonic()
