@@ -329,7 +329,13 @@ class RenaterAuthenticator(RenaterTraits):
             refreshed = await self._call_refresh_user_hook(user, await user.get_auth_state())
             if refreshed is not None:
                 return refreshed  # type: ignore[no-any-return]
-        return await self.reauthoriser.refresh(user)
+        answer = await self.reauthoriser.refresh(user)
+        if not answer:
+            user._auth_refreshed = None  # her next page leads to the login, however lately she was asked for
+            # JupyterHub 6.1.1 reads it of whoever came with a cookie, and nobody has set it: a start ended with 500.
+            if handler is not None and not hasattr(handler, "_token_authenticated"):
+                handler._token_authenticated = False
+        return answer
 
 
 def claim_keys(identity: Identity) -> list[tuple[ClaimKind, str]]:
