@@ -65,7 +65,7 @@ class Admission:
             if known is not None:
                 expires = moment_of(known.expires_s) if known.expires_s else None
                 return AdmissionAnswer(verdict="admitted", expires=expires)
-            await self._ledger.lapse(session, now)
+            await self._ledger.lapse(session, now, message.key)
             standings, holdings = await self._reader.standings(session, accounts, message.person, now)
             resources = message.record.resources
             least = self._ledger.prices.least(message.record, self._settings.least, now)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, text
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -44,7 +44,16 @@ _FIND = select(Interval).where(
     *(getattr(Interval, name) == bindparam(name) for name in ("hub", "user", "server", "started_us"))
 )
 _LAPSED = select(Interval).where(
-    Interval.hub == bindparam("hub"), Interval.state == PLACE, Interval.expires_s <= bindparam("moment")
+    Interval.hub == bindparam("hub"),
+    Interval.state == PLACE,
+    or_(
+        Interval.expires_s <= bindparam("moment"),
+        and_(
+            Interval.user == bindparam("user"),
+            Interval.server == bindparam("server"),
+            Interval.started_us < bindparam("started_us"),
+        ),
+    ),
 )
 
 
@@ -206,9 +215,16 @@ class Ledger:
         interval.expires_s = None
         await session.execute(delete(Live).where(Live.interval_id == interval.id))
 
-    async def lapse(self, session: AsyncSession, now: datetime) -> int:
-        """Drop the places whose time is over; return how many."""
-        values = {"hub": self.hub, "moment": seconds_of(now)}
+    async def lapse(self, session: AsyncSession, now: datetime, starting: StartKey | None = None) -> int:
+        """Drop the places whose time is over; return how many.
+
+        ``starting``: a server that starts anew. A hub starts it once at a time: an older place of that very server is
+        of a start that failed while the release could not be told.
+        """
+        values: dict[str, Any] = {"hub": self.hub, "moment": seconds_of(now), "user": "", "server": "", "started_us": 0}
+        if starting is not None:
+            values |= {"user": starting.user, "server": starting.server}
+            values["started_us"] = microseconds_of(starting.started)
         lapsed = list((await session.execute(_LAPSED, values)).scalars())
         for interval in lapsed:
             await self.close(session, interval, now, "expiry")

@@ -107,6 +107,16 @@ async def test_a_place_lapses_and_a_server_that_came_up_late_still_counts(ledger
     assert (await sums(ledger))["seconds"] == 600
 
 
+async def test_a_server_that_starts_anew_takes_the_place_of_its_start_that_failed_unheard(ledger: Ledger):
+    door = admission(ledger, Budget(name="one", concurrent=Concurrent(servers=1)))
+    await door.answer(reserve(), T0)
+    again = reserve(started=T0 + minutes(1))
+    assert (await door.answer(again, T0 + minutes(1))).verdict == "admitted"
+    assert (await door.answer(reserve(server="other"), T0 + minutes(1))).verdict == "refused"
+    await door.answer(confirm(again), T0 + minutes(2))
+    assert [interval.state for interval in await intervals(ledger)] == [DROPPED, RUNNING]
+
+
 async def test_two_starts_at_once_never_both_take_the_last_hour(ledger: Ledger):
     # half an hour of two cores is one unit: of ten starts at once, exactly three fit
     door = admission(ledger, Budget(name="students", limits=(Limit(units=3.5, hard=True),)))
