@@ -24,6 +24,7 @@ from . import common
 from .access_log import log_request
 from .context import ServiceContext
 from .mail import Mailer
+from .templating import keep_error_page
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -123,6 +124,7 @@ async def run(services: Sequence[Service], *, ready: asyncio.Event | None = None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     ask_the_system()
+    keep_error_page()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     locks = [await _locked(service) for service in services]

@@ -70,6 +70,13 @@ def environment(language: Language) -> Environment:
     return env
 
 
+def keep_error_page() -> None:
+    """Read what an error page is made of, in all languages: when it is needed, no file may be opened any more."""
+    for language in LANGUAGES:
+        for name in ("error.html", "page.html"):
+            environment(language).get_template(name)
+
+
 def render_template(name: str, language: Language, **context: Any) -> str:
     """Return a page of ``templates/`` in a language."""
     return environment(language).get_template(name).render(**context)
