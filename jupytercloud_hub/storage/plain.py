@@ -90,11 +90,11 @@ class _Sqlite:
     async def transaction(self) -> AsyncIterator[Transaction]:
         if self._connection is None:
             self._connection = await self._open()
-        await self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        try:  # a BEGIN that is cancelled while it waits still begins, in the driver's thread
+            await self._connection.execute("BEGIN IMMEDIATE")
             yield self
         except BaseException:
-            await self._connection.execute("ROLLBACK")
+            await self._connection.rollback()  # nothing where nothing began
             raise
         await self._connection.execute("COMMIT")
 
