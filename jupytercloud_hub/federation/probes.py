@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 import re
 import ssl
@@ -21,6 +22,8 @@ from ..contracts.text import Text
 from ..settings.federation import FederationSite, HealthSettings
 from .board import Board
 from .health import Health, ProbeResult, next_probe
+
+log = logging.getLogger("jupytercloud")
 
 VERSION_HEADER = "X-JupyterHub-Version"
 MAX_ANSWER = 64 * 1024
@@ -62,7 +65,7 @@ async def probe(site: httpx.AsyncClient, settings: HealthSettings) -> ProbeResul
     except TimeoutError:
         seconds = f"{settings.timeout.total_seconds():g}"
         return result(False, Text("It did not answer within {seconds} s.", seconds=seconds))
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+    except Exception as error:
         return result(False, _why(error))
     if version is None:
         return result(False, Text("Something answers there, but it is no JupyterHub."))
@@ -180,13 +183,17 @@ class Prober:
         while True:
             begun = time.monotonic()
             wake.clear()
-            # Never the last one's client: a pool may keep the place of a request that ran out of time for ever.
-            async with self._make_client(site) as connection:
-                result = await probe(connection, self._settings)
-            health = await self._tell(site.name, result)
-            if health is None:
-                return
-            wait = next_probe(health, self._settings, self._rng).total_seconds()
+            try:
+                # Never the last one's client: a pool may keep the place of a request that ran out of time for ever.
+                async with self._make_client(site) as connection:
+                    result = await probe(connection, self._settings)
+                health = await self._tell(site.name, result)
+                if health is None:
+                    return
+                wait = next_probe(health, self._settings, self._rng).total_seconds()
+            except Exception:  # a site that nobody looks at any more would keep its state for good
+                log.exception("federation: the probe of site %r failed", site.name)
+                wait = self._settings.interval.total_seconds()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, begun + wait - time.monotonic())):
                     await wake.wait()
@@ -196,10 +203,15 @@ class Prober:
         answer: Future[Health | None] = Future()
 
         def take() -> None:
-            if answer.set_running_or_notify_cancel():
+            if not answer.set_running_or_notify_cancel():
+                return
+            try:
                 health = self._board.probed(name, result)
                 if health is not None:
                     self._on_probe(name, result, health)
+            except Exception as error:
+                answer.set_exception(error)
+            else:
                 answer.set_result(health)
 
         assert self._home is not None

@@ -10,13 +10,18 @@ from .sites_engines import SwarmSite
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(500)]
 
 
+@pytest.fixture(autouse=True)
+def nobody_runs(swarm_site: SwarmSite) -> None:
+    swarm_site.stop(*swarm_site.servers())
+
+
 def test_service_is_a_dns_label_with_labels_and_one_whose_server_ended_is_removed(swarm_site: SwarmSite) -> None:
     swarm_site.run("anna", "light")
     spec = swarm_site.service("anna")["Spec"]
     assert len(spec["Name"]) <= 63
     assert spec["Labels"]["jupytercloud.hub/profile"] == "light"
     assert spec["TaskTemplate"]["RestartPolicy"]["Condition"] == "none"
-    swarm_site.inside("anna", "kill 1")
+    swarm_site.inside("anna", "(sleep 1; kill 1) >/dev/null 2>&1 &")  # after the command's own end was told
     until(lambda: swarm_site.server("anna") is None and swarm_site.held() == {})
 
 
