@@ -108,6 +108,32 @@ async def test_who_finds_no_seat_waits_in_order_and_comes_in_by_herself(fair: Fa
         assert (await two.look()).status_code == 302
 
 
+@pytest.mark.parametrize("fair", [("--seats", "200", "--codes", "202")], indirect=True)
+async def test_the_201st_visitor_of_a_full_fair_waits_first_in_the_queue_and_gets_the_seat_that_is_given_back(
+    fair: Fair,
+) -> None:
+    *first, late, later = fair.codes["visitor"]
+    doors = asyncio.Semaphore(10)
+
+    async def come(code: str) -> str:
+        async with doors:
+            return await come_in(fair, code)
+
+    seats = await asyncio.gather(*map(come, first))
+    assert sorted(seats) == [f"seat-{number:04}" for number in range(1, 201)], "each has a seat of her own"
+    async with fair.visitor() as one, fair.visitor() as two, fair.visitor() as known:
+        assert "Votre place dans la file : 1" in words(await one.give(late))
+        fair.now += timedelta(seconds=1)
+        assert "Votre place dans la file : 2" in words(await two.give(later))
+        assert (await known.give(first[0])).status_code == 302, "who has a seat comes back past the queue"
+        store = await fair.authenticator.store()
+        await store.reset(["seat-0137"])
+        await store.seat("seat-0137", state="free")
+        assert (await two.look()).status_code == 200
+        assert (await one.look()).status_code == 302
+        assert await one.seat() == "seat-0137"
+
+
 async def test_outside_of_the_hours_the_page_says_when_it_opens_and_opens_by_itself(fair: Fair) -> None:
     code = fair.codes["visitor"][0]
     async with fair.visitor() as visitor:
