@@ -24,8 +24,6 @@ PAGES = sorted(
     if not {"_build", "reference", *NATIVE} & set(path.relative_to(DOCS).parts)
     and path.relative_to(DOCS).with_suffix("").as_posix() not in NATIVE_PAGES
 )
-NOT_YET = frozenset({"explanation/faults"})
-"""Pages of which some is still in English only (the table of faults)."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +52,7 @@ def missing(catalogues: Path, page: str) -> list[str]:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in NOT_YET])
+@pytest.mark.parametrize("page", PAGES)
 def test_every_sentence_of_a_page_is_there_in_french(page: str, catalogues: Path) -> None:
     assert missing(catalogues, page) == []
 

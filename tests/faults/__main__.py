@@ -18,22 +18,9 @@ from pathlib import Path
 
 from .batches import LONG_FORM_ONLY, batches
 from .kinds import KINDS, Fault
+from .report import table
 from .rounds import Result, Rounds
 from .topology import running
-
-
-def table(results: list[Result]) -> str:
-    """Return the table as Markdown."""
-    heads = ["fault", "survived", "seconds (median)", "served", "honest pages", "of them two words", "nobody there"]
-    lines = [f"| {' | '.join(heads)} |"]
-    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
-    for name in dict.fromkeys(name for result in results for name in result.faults):
-        mine = [result for result in results if name in result.faults]
-        good = sum(not result.wrong for result in mine)
-        middle = sorted(result.seconds for result in mine)[len(mine) // 2]
-        sums = [sum(getattr(result, key) for result in mine) for key in ("served", "honest", "bare", "refused")]
-        lines.append(f"| {name} | {good} of {len(mine)} | {middle:.1f} | {' | '.join(str(each) for each in sums)} |")
-    return "\n".join(lines)
 
 
 def tell(result: Result) -> None:
