@@ -122,7 +122,7 @@ lock: $(READY)
 
 audit: $(READY)
 	@$(BIN)/pip install --quiet pip-audit
-	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/run.txt
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements/run.txt
 
 sbom: $(READY)
 	@$(BIN)/pip install --quiet cyclonedx-bom

@@ -57,3 +57,23 @@ def test_the_workflows_run_pinned_actions_and_frozen_packages_only(path) -> None
     assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action in used), used
     for line in re.findall(r"pip install .*", text):
         assert "--require-hashes" in line or "--no-deps" in line, line
+
+
+WORKFLOWS = "\n".join(path.read_text() for path in sorted((ROOT / ".github/workflows").glob("*.yml")))
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def test_what_the_workflows_make_are_targets_of_the_makefile() -> None:
+    asked = {name for line in re.findall(r"\bmake ((?:[a-z-]+ ?)+)$", WORKFLOWS, re.MULTILINE) for name in line.split()}
+    assert {"lint", "docs", "test", "test-engines"} <= asked
+    assert asked <= set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("tool", ["pip-audit", "cyclonedx-py"])
+def test_audit_and_sbom_are_the_same_by_hand_and_in_public(tool: str) -> None:
+    (by_hand,) = re.findall(rf"\$\(BIN\)/({tool} .*?)(?: -o .*)?$", MAKEFILE, re.MULTILINE)
+    assert set(re.findall(rf"bin/({tool} .*?)(?: -o .*)?$", WORKFLOWS, re.MULTILINE)) == {by_hand}
+
+
+def test_an_audit_that_could_ask_nobody_does_not_pass() -> None:
+    assert "pip-audit --strict" in MAKEFILE
