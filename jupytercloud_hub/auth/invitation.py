@@ -13,10 +13,10 @@ from ..contracts.text import Localized, Text
 from ..identity import Refused
 from ..web.errors import PublicError
 from ..web.hub_pages import request_language
-from ..web.i18n import render
 from .handlers import LoginFlowHandler
 from .pages import HubPage
 from .problems import from_refusal
+from .starts import refusal
 
 TOKEN = "token"  # noqa: S105 - the parameter's name: JupyterHub's log never shows its value
 
@@ -71,11 +71,10 @@ async def leaves_at(user: Any) -> datetime | None:
 
 def start_refused(user: Any, spawner: Any, page: str) -> SpawnException:
     """Return the refusal of a start by a person who left, in her language, with the page that says what is possible."""
-    language = request_language(getattr(spawner, "handler", None), user)
-    message = render(Text("Your affiliation has ended: no server can be started any more."), language)
-    link = render(Text("What you can still do"), language)
-    html = f'{message} <a href="{page}">{link}</a>'
-    refused = SpawnException(message, reason="leaver", message_html=html, status_code=403)
-    refused.log_message = "a person who left cannot start a server"
-    refused.jupyterhub_message, refused.jupyterhub_html_message = message, html
-    return refused
+    return refusal(
+        request_language(getattr(spawner, "handler", None), user),
+        Text("Your affiliation has ended: no server can be started any more."),
+        (page, Text("What you can still do")),
+        reason="leaver",
+        log_message="a person who left cannot start a server",
+    )

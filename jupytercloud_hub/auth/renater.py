@@ -18,6 +18,7 @@ from ..identity import PRESETS, Identity, Refused, decide
 from ..identity.institutions import any_matches
 from ..storage import Database
 from ..web.hub_pages import hub_handlers
+from . import starts
 from .admission import Admission
 from .backchannel import BackchannelLogoutHandler
 from .breakglass import BreakGlassHandler
@@ -104,6 +105,7 @@ class RenaterAuthenticator(RenaterTraits):
             self._background = asyncio.ensure_future(self._until_the_hub_ends())
         return [
             *super().get_handlers(app),
+            *starts.HANDLERS,
             (r"/oidc/logged-out", LoggedOutHandler),
             (r"/oidc/backchannel-logout", BackchannelLogoutHandler),
             (r"/oidc/step-up", StepUpHandler),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ async def test_who_presses_start_with_a_refresh_token_that_is_gone_logs_in_again
         form = {"profile": "open", "_xsrf": browser.http.cookies.get("_xsrf", path=hub.hub.base_url) or ""}
         posted = await browser.http.post(str(page.url), data=form)
         assert posted.status_code == 403, posted.text[:300]
+        assert "Votre connexion a pris fin. Rien n'a été démarré." in html.unescape(posted.text)
         assert not user.active
 
         again = await browser.http.get(str(page.url))
