@@ -1,8 +1,9 @@
 """Runs inside a person's Jupyter server: makes her remote storage known to rclone, to the AWS tools and to boto3.
 
-It needs nothing of the hub's package but this folder: an image may install jupytercloud-hub without its
-dependencies. It does nothing where the profile names no remote storage. Whatever it sets up asks the hub for
-credentials when it needs them (`credentials`); it writes none.
+An image may install jupytercloud-hub without its dependencies. It does nothing where the profile names no remote
+storage. Whatever it sets up asks the hub for credentials when it needs them (`credentials`); it writes none.
+
+It also lets the server ask the system, at each new connection, where the hub's proxy is (`hubapi.resolver`).
 """
 
 from __future__ import annotations
@@ -86,6 +87,21 @@ def set_up(environ: dict[str, str] | os._Environ[str], folder: Path | None = Non
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": "jupytercloud_hub.spawners.inside"}]
+
+
+def _link_jupyter_server_extension(server: Any) -> None:
+    """Comes before JupyterHub's own extension loads, whose first request keeps the resolver for good."""
+    if "JUPYTERHUB_API_URL" not in os.environ:
+        return
+    try:
+        from jupytercloud_hub.hubapi.resolver import ask_the_system
+    except ImportError:  # JupyterHub 5 asks the system anyway
+        return
+
+    async def ask() -> None:  # the client is of the loop in which it is made
+        ask_the_system()
+
+    server.io_loop.run_sync(ask)
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
