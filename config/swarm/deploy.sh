@@ -1,6 +1,6 @@
 #!/bin/sh
 # Deploys the stack, or what changed of it. Configs and secrets are named by their content: what was edited gets a new name,
-# and only the services that use it are updated. More files: ./deploy.sh -c portainer.yaml
+# and only the services that use it are updated. More files: ./deploy.sh -c grafana.yaml -c portainer.yaml
 set -eu
 cd "$(dirname "$0")"
 
@@ -20,6 +20,10 @@ CONFIG_SOCKET_HUB=$(content socket_hub.cfg); export CONFIG_SOCKET_HUB
 CONFIG_PROMETHEUS=$(content prometheus.yml); export CONFIG_PROMETHEUS
 CONFIG_RECORDING=$(content recording.yml); export CONFIG_RECORDING
 CONFIG_ALERTS=$(content alerts.yml); export CONFIG_ALERTS
+CONFIG_GRAFANA_SOURCE=$(content grafana_source.yml); export CONFIG_GRAFANA_SOURCE
+CONFIG_GRAFANA_BOARDS=$(content grafana_boards.yml); export CONFIG_GRAFANA_BOARDS
+CONFIG_BOARD_SITE=$(content board_site.json); export CONFIG_BOARD_SITE
+CONFIG_BOARD_USAGE=$(content board_usage.json); export CONFIG_BOARD_USAGE
 
 SECRET_CLIENT_SECRET=$(content secrets/client_secret); export SECRET_CLIENT_SECRET
 SECRET_COOKIE_SECRET=$(content secrets/cookie_secret); export SECRET_COOKIE_SECRET
@@ -30,5 +34,6 @@ SECRET_QUOTAS_TOKEN=$(content secrets/quotas_token); export SECRET_QUOTAS_TOKEN
 SECRET_CULLER_TOKEN=$(content secrets/culler_token); export SECRET_CULLER_TOKEN
 SECRET_HUB_CLIENT_TOKEN=$(content secrets/hub_client_token); export SECRET_HUB_CLIENT_TOKEN
 SECRET_PROMETHEUS_TOKEN=$(content secrets/prometheus_token); export SECRET_PROMETHEUS_TOKEN
+SECRET_GRAFANA_PASSWORD=$(content secrets/grafana_password); export SECRET_GRAFANA_PASSWORD
 
 exec ${DOCKER:-docker stack deploy --with-registry-auth --prune} -c stack.yaml "$@" ${STACK-jupytercloud}

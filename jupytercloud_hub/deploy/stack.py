@@ -22,6 +22,8 @@ SECRETS = ("client_secret", "cookie_secret", "crypt_key", "database_password", "
 """Of every hub; each service has a token beside them."""
 GIVEN = "client_secret"
 """What the provider's operators give: it is not ours to make."""
+OPTIONAL = ("grafana_password",)
+"""Of what is deployed where it is asked for: no service of ``stack.yaml`` reads them."""
 CERTIFICATE = ("tls_certificate", "tls_key")
 """Of the institution's certificate authority, where Let's Encrypt is not asked (``certificate: own``)."""
 
@@ -35,6 +37,9 @@ TEXTS = (
     "socket_traefik.cfg",
     "socket_hub.cfg",
     "prometheus.yml",
+    "grafana.yaml",
+    "grafana_source.yml",
+    "grafana_boards.yml",
     "portainer.yaml",
 )
 RULES = ("recording.yml", "alerts.yml")
@@ -52,6 +57,10 @@ CONFIGS = {
     "alerts": "alerts.yml",
 }
 """Swarm config → file."""
+GRAFANA = {"grafana_source": "grafana_source.yml", "grafana_boards": "grafana_boards.yml"}
+"""Swarm config → file, of ``grafana.yaml``; each dashboard is one, too."""
+BOARDS = {"site": ("site", "usage"), "portal": ("federation", "usage")}
+"""Role → dashboards, taken from ``config/grafana`` as they are."""
 TLS = "tls.yaml"
 """Which certificate Traefik shows; with ``certificate: own`` only."""
 
@@ -93,6 +102,8 @@ class Stack(Model):
     """Metrics."""
     node_exporter_image: str = "prom/node-exporter:v1.9.1"
     """Metrics of the machines."""
+    grafana_image: str = "grafana/grafana:12.1.0"
+    """Optional pages with dashboards."""
     portainer_image: str = "portainer/portainer-ce:2.33.0"
     """Optional pages for the Swarm's administrators."""
     portainer_agent_image: str = "portainer/agent:2.33.0"
@@ -134,6 +145,11 @@ class Stack(Model):
         return {name: file for name, file in {**CONFIGS, **own}.items() if file in self.texts or file in RULES}
 
     @property
+    def boards(self) -> dict[str, str]:
+        """Swarm config → file, of the dashboards."""
+        return {f"board_{name}": f"board_{name}.json" for name in BOARDS[self.role]}
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """Names of the files."""
         names = (*TEXTS, TLS) if self.certificate == "own" else TEXTS
@@ -162,19 +178,24 @@ def render(stack: Stack) -> dict[str, str]:
         "secrets": stack.secrets,
         "given": stack.given,
         "configs": stack.configs,
+        "boards": BOARDS[stack.role],
+        "grafana_configs": GRAFANA | stack.boards,
+        "optional_secrets": OPTIONAL,
     }
     texts = {name: environment.get_template(f"{name}.j2").render(given) for name in stack.texts}
-    return texts | {name: _rules(name) for name in RULES}
+    texts |= {name: _shipped("prometheus", name) for name in RULES}
+    return texts | {f"board_{name}.json": _shipped("grafana", f"{name}.json") for name in BOARDS[stack.role]}
 
 
 def new_secrets(stack: Stack, token: Callable[[], str] = lambda: random.token_hex(32)) -> dict[str, str]:
     """Return name → a new random secret, for those that are ours to make."""
-    return {name: token() for name in stack.secrets if name not in stack.given}
+    return {name: token() for name in (*stack.secrets, *OPTIONAL) if name not in stack.given}
 
 
 def existing(folder: Path) -> Iterator[Path]:
     """Yield what writing to ``folder`` would overwrite."""
-    for name in (*TEXTS, TLS, *RULES, "secrets"):
+    boards = (f"board_{name}.json" for names in BOARDS.values() for name in names)
+    for name in dict.fromkeys((*TEXTS, TLS, *RULES, *boards, "secrets")):
         if (folder / name).exists():
             yield folder / name
 
@@ -196,8 +217,8 @@ def _new(path: Path, text: str, mode: int) -> None:
         stream.write(text)
 
 
-def _rules(name: str) -> str:
-    inside = files(__package__).joinpath("prometheus", name)  # in the wheel
+def _shipped(part: str, name: str) -> str:
+    inside = files(__package__).joinpath(part, name)  # in the wheel
     if inside.is_file():
         return inside.read_text(encoding="utf-8")
-    return (Path(__file__).parents[2] / "config" / "prometheus" / name).read_text(encoding="utf-8")
+    return (Path(__file__).parents[2] / "config" / part / name).read_text(encoding="utf-8")

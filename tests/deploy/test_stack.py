@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -24,7 +25,7 @@ from ruamel.yaml import YAML
 from traitlets.config import Config
 
 from jupytercloud_hub.cli.main import main
-from jupytercloud_hub.deploy.stack import CONFIGS, GIVEN, RULES, TEXTS, Stack, render
+from jupytercloud_hub.deploy.stack import CONFIGS, GIVEN, OPTIONAL, RULES, TEXTS, Stack, render
 from jupytercloud_hub.settings import load
 from tests.support import ROOT
 from tests.support.ports import free_port
@@ -33,6 +34,7 @@ SHIPPED = ROOT / "config" / "swarm"
 EXAMPLE = Stack(site="labo", url="https://hub.labo.example.fr/", issuer="https://login.example.fr")
 SITE = ("--site", "grenoble", "--url", "https://grenoble.example.fr/", "--issuer", "https://login.example.fr")
 OF_A_FEDERATION = ("--portal", "https://jupytercloud.example.fr/")
+MORE = ("grafana.yaml", "portainer.yaml")
 A_PORTAL = ("--role", "portal")
 
 
@@ -53,6 +55,13 @@ def of_the_portal(folder: Path) -> bool:
 
 def stack_of(folder: Path) -> dict[str, Any]:
     return dict(YAML(typ="safe").load(folder / "stack.yaml"))
+
+
+def together(folder: Path) -> dict[str, Any]:
+    """The stack with all that is optional."""
+    parts = [YAML(typ="safe").load(folder / name) for name in ("stack.yaml", *MORE)]
+    kinds = ("services", "networks", "volumes", "configs", "secrets")
+    return {kind: {name: one for part in parts for name, one in part.get(kind, {}).items()} for kind in kinds}
 
 
 def test_secrets_are_new_and_for_their_owner_alone(written: Path, tmp_path: Path) -> None:
@@ -100,20 +109,24 @@ def test_option_that_cannot_be_is_refused_with_its_rule(tmp_path: Path, options:
 
 def test_everything_that_a_service_names_is_declared_and_there(written: Path) -> None:
     stack = stack_of(written)
-    for name, service in stack["services"].items():
+    everything = together(written)
+    for name, service in everything["services"].items():
         for network in service["networks"]:
-            assert network in stack["networks"], f"{name}: {network}"
+            assert network in everything["networks"], f"{name}: {network}"
         for config in service.get("configs", []):
-            assert (written / stack["configs"][config["source"]]["file"]).is_file(), f"{name}: {config}"
+            assert (written / everything["configs"][config["source"]]["file"]).is_file(), f"{name}: {config}"
         for secret in service.get("secrets", []):
-            assert secret in stack["secrets"], f"{name}: {secret}"
+            assert secret in everything["secrets"], f"{name}: {secret}"
         for volume in service.get("volumes", []):
             source = volume.partition(":")[0]
-            assert source.startswith("/") or source in stack["volumes"], f"{name}: {volume}"
+            assert source.startswith("/") or source in everything["volumes"], f"{name}: {volume}"
     kept = {path.name for path in (written / "secrets").iterdir()} | {GIVEN}
-    assert set(stack["secrets"]) == kept
-    used = {secret for service in stack["services"].values() for secret in service.get("secrets", [])}
+    assert set(everything["secrets"]) == kept
+    assert set(stack["secrets"]) == kept - set(OPTIONAL)
+    used = {secret for service in everything["services"].values() for secret in service.get("secrets", [])}
     assert used == kept, "no secret that nobody reads"
+    used = {one["source"] for service in everything["services"].values() for one in service.get("configs", [])}
+    assert used == set(everything["configs"])
     used = {config["source"] for service in stack["services"].values() for config in service.get("configs", [])}
     assert used == set(stack["configs"])
     assert set(CONFIGS) - used == ({"socket_hub"} if of_the_portal(written) else set())
@@ -126,7 +139,7 @@ def test_names_of_configs_and_secrets_follow_their_content(written: Path, tmp_pa
     stand_in.write_text("#!/bin/sh\nexec env -0\n")
     stand_in.chmod(0o755)
     before = subprocess_names(written, stand_in)
-    asked = re.findall(r"\$\{(\w+):\?", (written / "stack.yaml").read_text())
+    asked = re.findall(r"\$\{(\w+):\?", "".join((written / name).read_text() for name in ("stack.yaml", *MORE)))
     assert set(asked) == set(before)
     (written / "prometheus.yml").write_text("changed")
     after = subprocess_names(written, stand_in)
@@ -169,14 +182,14 @@ def test_what_faces_the_internet_reaches_neither_the_database_nor_the_socket_tha
 
 def test_all_but_the_exporters_stand_on_the_one_manager_with_the_label(written: Path) -> None:
     """Whatever other machine is lost, the hub goes on without a pause."""
-    for name, service in stack_of(written)["services"].items():
+    for name, service in together(written)["services"].items():
         if service["deploy"].get("mode") != "global":
             wanted = service["deploy"]["placement"]["constraints"]
             assert wanted == ["node.role==manager", "node.labels.jupytercloud.state==true"], name
 
 
 def test_every_service_has_limits_no_virtual_address_and_one_hub_at_a_time(written: Path) -> None:
-    for name, service in stack_of(written)["services"].items():
+    for name, service in together(written)["services"].items():
         assert service["deploy"]["endpoint_mode"] == "dnsrr", name
         assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}, name
         assert all(port["mode"] == "host" for port in service.get("ports", [])), name
@@ -313,21 +326,52 @@ def test_traefik_only_reads(method: str, path: str, sockets: dict[str, str]) -> 
     assert status == (200 if method == "GET" and path in lists else 403)
 
 
-@pytest.mark.parametrize("more", [(), ("-c", "portainer.yaml")], ids=["alone", "with Portainer"])
+@pytest.mark.parametrize("more", [(), *((name,) for name in MORE), MORE], ids=" ".join)
 def test_docker_itself_reads_the_stack(written: Path, more: tuple[str, ...]) -> None:
     if shutil.which("docker") is None:
         pytest.skip("no docker here")
     (written / "secrets" / GIVEN).write_text("given")
     environment = {**os.environ, "DOCKER": "docker stack config", "STACK": ""}
     said = subprocess.run(
-        ["./deploy.sh", *more], cwd=written, env=environment, capture_output=True, text=True, check=False
+        ["./deploy.sh", *(word for name in more for word in ("-c", name))],
+        cwd=written,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if "is not a docker command" in said.stderr or "Usage:" in said.stdout:
         pytest.skip("this docker has no `stack config`")
     assert said.returncode == 0, said.stderr
     resolved = YAML(typ="safe").load(said.stdout)
     assert resolved["services"]["hub"]["deploy"]["update_config"]["order"] == "stop-first"
-    assert ("portainer" in resolved["services"]) == bool(more)
+    assert {"grafana", "portainer"} & set(resolved["services"]) == {name.partition(".")[0] for name in more}
+
+
+def test_grafana_finds_the_stacks_prometheus_and_the_shipped_dashboards(written: Path) -> None:
+    grafana = YAML(typ="safe").load(written / "grafana.yaml")
+    given = {
+        one["target"]: written / grafana["configs"][one["source"]]["file"]
+        for one in grafana["services"]["grafana"]["configs"]
+    }
+    (source,) = YAML(typ="safe").load(given["/etc/grafana/provisioning/datasources/prometheus.yml"])["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    assert set(stack_of(written)["services"]["prometheus"]["networks"]) & set(
+        grafana["services"]["grafana"]["networks"]
+    )
+    (boards,) = YAML(typ="safe").load(given["/etc/grafana/provisioning/dashboards/jupytercloud.yml"])["providers"]
+    shown = {
+        Path(target).name: file
+        for target, file in given.items()
+        if str(Path(target).parent) == boards["options"]["path"]
+    }
+    assert set(shown) == {"federation.json" if of_the_portal(written) else "site.json", "usage.json"}
+    for name, file in shown.items():
+        board = ROOT / "config" / "grafana" / name
+        assert file.read_bytes() == board.read_bytes()
+        assert json.loads(board.read_text())["templating"]["list"][0]["query"] == source["type"], (
+            "its first choice is ours"
+        )
 
 
 def test_each_secret_is_made_anew_by_the_commands_of_the_page(tmp_path: Path) -> None:
@@ -357,14 +401,13 @@ def test_each_secret_is_made_anew_by_the_commands_of_the_page(tmp_path: Path) ->
     assert (inner / "crypt_key").read_text().strip() == new
     assert typed("A pause of some seconds") == {"proxy_token"}
     assert typed("Everybody logs in again") == {"cookie_secret"}
-    assert {file.name for file in inner.iterdir()} == set(
-        Stack(site="a", url=EXAMPLE.url, issuer=EXAMPLE.issuer).secrets
-    )
+    wanted = Stack(site="a", url=EXAMPLE.url, issuer=EXAMPLE.issuer).secrets
+    assert {file.name for file in inner.iterdir()} == {*wanted, *OPTIONAL}
 
 
 def test_shipped_example_is_what_the_command_writes() -> None:
     texts = render(EXAMPLE)
-    assert set(texts) == {*TEXTS, *RULES}
+    assert set(texts) == {*TEXTS, *RULES, *EXAMPLE.boards.values()}
     for name in TEXTS:
         assert (SHIPPED / name).read_text() == texts[name], f"{name}: python -m tests.deploy.test_stack writes it anew"
     assert not (SHIPPED / "secrets").exists()
