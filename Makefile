@@ -17,7 +17,7 @@ export JUPYTERCLOUD_NODE_FOLDER := $(CACHE)/node
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo demo-event test lint fix docs bench soak faults faults-engines test-engines engines engines-up engines-down tutorial
-.PHONY: images screenshots lock audit sbom clean
+.PHONY: test-deploy images screenshots lock audit sbom clean
 
 help:
 	@echo "make demo          the whole federation on this machine; Ctrl-C ends it"
@@ -26,6 +26,8 @@ help:
 	@echo "make lint          ruff, mypy, the layering of the rooms; make fix mends what can be mended"
 	@echo "make test-engines  root: builds (10 min, once) and starts the real engines (PostgreSQL, Docker Swarm, Kubernetes,"
 	@echo "                   LemonLDAP::NG) and tests on them; make engines-up keeps them up, make engines-down ends them"
+	@echo "make test-deploy   root: what takes too long for that: the images under the hardest rules, the Swarm stack with its"
+	@echo "                   machines killed, its secrets rotated, its portal put up elsewhere, Grafana and Portainer beside it"
 	@echo "make tutorial      root: the tutorial's commands, walked through in a fresh Debian"
 	@echo "make bench         costs beside the peers'"
 	@echo "make soak          1,000 simulated people over portal and two sites, beside stock JupyterHub (SOAK_ARGS); writes"
@@ -66,6 +68,14 @@ test-engines: $(READY)
 	@tests/engines/install.sh
 	@tests/engines/build.sh
 	@$(BIN)/python -m pytest -m engines $(PYTEST_ARGS)
+
+DEPLOY := tests/images/in_the_images.py \
+  $(addprefix tests/deploy/,secrets_on_swarm.py options_on_swarm.py portal_on_swarm.py loss_of_machines.py)
+
+test-deploy: $(READY)
+	@test "$$(id -u)" = 0 || { echo "make test-deploy starts real engines and installs Debian packages: run it as root"; exit 1; }
+	@tests/engines/install.sh
+	@$(BIN)/python -m pytest -s -m engines $(or $(PYTEST_ARGS),$(DEPLOY))
 
 engines: $(READY)
 	@test "$$(id -u)" = 0 || { echo "make engines installs Debian packages: run it as root"; exit 1; }
