@@ -3,7 +3,7 @@
 Homes are on storage that all machines have; the rest of what is kept stands on the machine with the label.
 What is measured is printed (``pytest -s``): `docs/howto/lose.md` has the table.
 
-Not collected by itself: it has not been run to its end yet. As root:
+Not collected by itself: it takes a quarter of an hour. As root:
 
     python -m pytest -s -m engines tests/deploy/loss_of_machines.py
 """
@@ -27,6 +27,7 @@ from jupytercloud_hub.spawners.base import slug
 from tests.support.engines import RUN
 from tests.support.engines_swarm import Swarm
 from tests.support.lemonldap import ORGANIZATION
+from tests.support.notebook_image import in_all_profiles, load_notebook_of_ours
 from tests.support.swarm_people import Person
 from tests.support.swarm_stack import StackOnSwarm, stack_on_swarm, until
 
@@ -41,6 +42,7 @@ def on_shared_storage(settings: dict[str, Any]) -> None:
 
 def prepare(stack: StackOnSwarm) -> None:
     stack.settings(on_shared_storage)
+    stack.settings(in_all_profiles)
     for account in ("dwho", "rtyler"):
         home = HOMES / slug(f"{account}@{ORGANIZATION}")
         home.mkdir(parents=True, exist_ok=True)
@@ -51,10 +53,29 @@ def prepare(stack: StackOnSwarm) -> None:
 async def stack(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StackOnSwarm]:
     with swarm.of_managers(3):
         folder: Path = tmp_path_factory.mktemp("stack")
+        load_notebook_of_ours(swarm, folder / "wheel")
         async with stack_on_swarm(swarm, folder, everywhere=True, prepare=prepare) as made:
             made.all_run(600)
             yield made
     shutil.rmtree(HOMES, ignore_errors=True)
+
+
+def take_out(stack: StackOnSwarm, machine: str) -> None:
+    """Until then, Swarm counts what ran there as running."""
+    stack.manager(f"docker node demote {machine}")
+
+    def removed() -> bool:
+        with contextlib.suppress(RuntimeError):  # not yet demoted
+            stack.manager(f"docker node rm --force {machine}")
+        return stack.swarm.state_of(machine) == "removed"
+
+    until(removed, 120, lambda: stack.manager("docker node ls"))
+
+
+def leaders(stack: StackOnSwarm) -> str:
+    with contextlib.suppress(RuntimeError):
+        return stack.manager("docker node ls --format '{{.ManagerStatus}}'")
+    return ""
 
 
 class Watch:
@@ -150,7 +171,7 @@ async def test_the_machine_with_the_label_dies(stack: StackOnSwarm) -> None:
         began = time.monotonic()
         stack.swarm.kill("node1")
         stack.stand_on("node2")
-        until(lambda: stack.swarm.state_of("node1") == "down", 120)  # before that, Swarm counts its tasks as running
+        take_out(stack, "node1")
         elected = time.monotonic() - began
         stack.restore(stamp)
         back = time.monotonic() - began
@@ -165,8 +186,34 @@ async def test_the_machine_with_the_label_dies(stack: StackOnSwarm) -> None:
         started = time.monotonic() - began
         async with lost.kernel() as kernel:
             assert await kernel.run("6 * 7") == "42"
+        await lost.stop()
+        await person.stop()
     print(
         f"\nnode1 died: 1 server lost with the machine; address and label were elsewhere after {elected:.0f} s, the "
         f"hub answered after {back:.0f} s, a server that ran elsewhere was used again after {again:.0f} s, the lost "
         f"one started anew after {started:.0f} s"
     )
+
+
+async def test_the_last_of_three_goes_on_once_it_is_told_that_it_is_alone(stack: StackOnSwarm) -> None:
+    """Two of three managers are no majority without the third: what runs goes on, and nobody can start anything."""
+    async with somebody_on(stack, "node2", "dwho") as person, person.kernel() as kernel:
+        await kernel.run("kept = 1")
+        stack.swarm.kill("node3")
+        until(lambda: "Leader" not in leaders(stack), 120)
+        assert await kernel.run("kept") == "1"
+        began = time.monotonic()
+        stack.manager("docker swarm init --force-new-cluster --advertise-addr eth0")
+        take_out(stack, "node3")
+        alone = time.monotonic() - began
+        stack.healthy()
+        assert await kernel.run("kept") == "1", "on the same websocket"
+        assert await person.server_is_ready()
+        async with Person(stack, "rtyler") as other:
+            await other.log_in()
+            await other.start("pycoa")
+            started = time.monotonic() - began
+            async with other.kernel() as another:
+                assert await another.run("6 * 7") == "42"
+            await other.stop()
+    print(f"\nnode3 died too: node2 managed alone after {alone:.0f} s, somebody started a server after {started:.0f} s")

@@ -3,7 +3,7 @@
 Two sites belong to it, each a real agent beside a stand-in of its hub: what they hold (keys, the portal's address) is
 not touched by the loss.
 
-Not collected by itself: it has not been run to its end yet. As root:
+Not collected by itself: it takes minutes. As root:
 
     python -m pytest -s -m engines tests/deploy/portal_on_swarm.py
 """

@@ -12,14 +12,13 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from jupytercloud_hub.deploy.stack import CERTIFICATE, OPTIONAL
 from tests.support.engines_swarm import Swarm
-from tests.support.notebook_image import OURS, load_notebook_of_ours
+from tests.support.notebook_image import in_all_profiles, load_notebook_of_ours
 from tests.support.swarm_people import Person
 from tests.support.swarm_stack import StackOnSwarm, stack_on_swarm, until
 from tests.support.university import certificates
@@ -31,16 +30,11 @@ meanwhile = asyncio.to_thread
 TOKENS = ("quotas_token", "culler_token", "hub_client_token", "prometheus_token")
 
 
-def with_our_image(settings: dict[str, Any]) -> None:
-    for profile in settings["profiles"]:
-        profile["image"] = OURS
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StackOnSwarm]:
     folder: Path = tmp_path_factory.mktemp("stack")
     load_notebook_of_ours(swarm, folder / "wheel")
-    async with stack_on_swarm(swarm, folder, prepare=lambda made: made.settings(with_our_image)) as made:
+    async with stack_on_swarm(swarm, folder, prepare=lambda made: made.settings(in_all_profiles)) as made:
         yield made
 
 

@@ -56,14 +56,15 @@ class Swarm:
 
     def _status(self, node: str) -> dict[str, str]:
         found = [n for n in self.client.nodes.list() if n.attrs["Description"]["Hostname"] == node]
-        return max(found, key=lambda n: n.attrs["CreatedAt"]).attrs["Status"]
+        newest = max(found, key=lambda n: n.attrs["CreatedAt"], default=None)
+        return newest.attrs["Status"] if newest else {"State": "removed"}
 
     def address(self, node: str) -> str:
         """Return a node's address, at which its host-mode ports are reached from here."""
         return self._status(node)["Addr"]
 
     def state_of(self, node: str) -> str:
-        """Return what the manager thinks of a node: ready, down or unknown."""
+        """Return what the manager thinks of a node: ready, down, unknown, or removed."""
         return self._status(node)["State"]
 
     def gateway(self) -> str:
