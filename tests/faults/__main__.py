@@ -16,7 +16,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from .batches import LONG_FORM_ONLY, batches
+from .batches import CORE, batches
 from .kinds import KINDS, Fault
 from .report import table
 from .rounds import Result, Rounds
@@ -29,9 +29,9 @@ def tell(result: Result) -> None:
     print(line, *result.wrong, sep="\n      ! ", flush=True)
 
 
-def rounds_of(seed: int, only: str, together: bool, short: bool) -> list[list[Fault]]:
+def rounds_of(seed: int, only: str, together: bool, core: bool) -> list[list[Fault]]:
     """Return what strikes with a seed: each kind by itself, or one of each place at once."""
-    kinds = [kind for name, kind in KINDS.items() if only in name and not (short and name in LONG_FORM_ONLY)]
+    kinds = [kind for name, kind in KINDS.items() if only in name and (name in CORE or not core)]
     return batches(seed, kinds) if together else [[kind] for kind in kinds]
 
 
@@ -48,7 +48,7 @@ async def soak(chosen: argparse.Namespace) -> list[Result]:
         async with running(Path(folder) / "state") as world:
             rounds = Rounds(world)
             for seed in range(chosen.first, chosen.first + chosen.seeds):
-                for kinds in rounds_of(seed, chosen.only, chosen.together, chosen.short)[: chosen.rounds]:
+                for kinds in rounds_of(seed, chosen.only, chosen.together, chosen.core):
                     names = tuple(kind.name for kind in kinds)
                     if time.monotonic() > deadline:
                         print("the time is over", file=sys.stderr)
@@ -76,8 +76,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=24 * 60, help="begin no round after so many")
     parser.add_argument("--keep", type=Path, help="file of results, one line each; a second run goes on where it ended")
     parser.add_argument("--together", action="store_true", help="strike at the portal, a site and a line at once")
-    parser.add_argument("--short", action="store_true", help="leave out kinds that take long or are near to another")
-    parser.add_argument("--rounds", type=int, help="at most so many rounds of each seed")
+    parser.add_argument("--core", action="store_true", help="only one or more of each sort, those that are quick")
     parser.add_argument("--again", action="store_true", help="let a round that failed run a second time, which counts")
     chosen = parser.parse_args()
     began = time.monotonic()

@@ -9,7 +9,7 @@ import pytest
 
 from jupytercloud_hub.demo.plan import SITES
 
-from .batches import LONG_FORM_ONLY, PILES, batches, sites_of
+from .batches import CORE, PILES, batches, sites_of
 from .kinds import KINDS
 from .people import BARE, judge
 
@@ -21,9 +21,12 @@ def test_there_are_at_least_25_kinds_and_each_strikes_once_for_each_seed() -> No
     assert batches(1) != batches(2)
 
 
-def test_the_short_form_leaves_at_least_25_kinds() -> None:
-    assert set(KINDS) >= LONG_FORM_ONLY
-    assert len(KINDS) - len(LONG_FORM_ONLY) >= 25
+def test_the_core_has_at_least_25_kinds_of_all_places_in_six_rounds() -> None:
+    assert set(KINDS) >= CORE
+    assert len(CORE) >= 25
+    core = [kind for name, kind in KINDS.items() if name in CORE]
+    assert {kind.place for kind in core} == {kind.place for kind in KINDS.values()}
+    assert {len(batches(seed, core)) for seed in range(1, 21)} == {6}
 
 
 def test_faults_of_a_batch_strike_at_different_places() -> None:
