@@ -14,6 +14,7 @@ from jupyterhub.handlers.pages import SpawnHandler
 from jupyterhub.scopes import needs_scope
 from jupyterhub.spawner import SpawnException
 from tornado.httputil import url_concat
+from tornado.web import HTTPError
 
 from ..contracts.text import Language, Text
 from ..web.hub_pages import request_language
@@ -38,16 +39,8 @@ class StartHandler(SpawnHandler):
     async def _wrap_spawn_single_user(
         self, user: Any, server_name: str, display_name: str, spawner: Any, pending_url: str, options: Any = None
     ) -> None:
-        # JupyterHub asks once for each request: what it asks for afterwards is answered at once.
-        if self.authenticator.refresh_pre_spawn and await self.refresh_auth(user, force=True) is None:
-            login = url_concat(self.settings["login_url"], {"next": self.request.path})
-            raise refusal(
-                request_language(self, user),
-                Text("Your login has ended. Nothing was started."),
-                (login, Text("Log in again")),
-                reason="login-ended",
-                log_message="a login has ended before a start",
-            )
+        if self.authenticator.refresh_pre_spawn:
+            await self._ask_for_rights(user)
         if spawner in _begun or spawner.ready or spawner.pending:
             self.redirect(pending_url)
             return
@@ -57,14 +50,46 @@ class StartHandler(SpawnHandler):
         finally:
             _begun.discard(spawner)
 
+    async def _ask_for_rights(self, user: Any) -> None:
+        """Ask the provider anew; JupyterHub asks once for each request, and finds it done. Raises `SpawnException`."""
+        language = request_language(self, user)
+        try:
+            refreshed = await self.refresh_auth(user, force=True)
+        except (HTTPError, SpawnException):
+            raise
+        except Exception as error:  # the hub's database is away: what it says is not for people
+            self.log.exception("Rights can't be asked for before a start")
+            raise refusal(
+                language,
+                Text("What you may do could not be looked up. Nothing was started; try again in a minute."),
+                (self.request.path, Text("Try again")),
+                reason="rights-unknown",
+                log_message="rights could not be asked for before a start",
+                status_code=503,
+            ) from error
+        if refreshed is None:
+            raise refusal(
+                language,
+                Text("Your login has ended. Nothing was started."),
+                (url_concat(self.settings["login_url"], {"next": self.request.path}), Text("Log in again")),
+                reason="login-ended",
+                log_message="a login has ended before a start",
+            )
+
 
 def refusal(
-    language: Language, message: Text, link: tuple[str, Text], *, reason: str, log_message: str
+    language: Language,
+    message: Text,
+    link: tuple[str, Text],
+    *,
+    reason: str,
+    log_message: str,
+    status_code: int = 403,
 ) -> SpawnException:
-    """Return the refusal of a start (403) in a person's language, with an address where it can be helped."""
+    """Return the refusal of a start in a person's language, with an address where it can be helped."""
     said = render(message, language)
     html = f'{escape(said)} <a href="{escape(link[0])}">{escape(render(link[1], language))}</a>'
-    refused = SpawnException(said, reason=reason, message_html=html, status_code=403)
+    refused = SpawnException(said, reason=reason, message_html=html, status_code=status_code)
     refused.log_message = log_message
     refused.jupyterhub_message, refused.jupyterhub_html_message = said, html
     return refused

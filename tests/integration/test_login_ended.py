@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import sqlite3
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,3 +34,19 @@ async def test_who_presses_start_with_a_refresh_token_that_is_gone_logs_in_again
         started = await browser.http.post(str(page.url), data=form)
         assert started.status_code == 302, started.text[:300]
         assert user.active
+
+
+async def test_who_presses_start_while_the_hubs_database_is_broken_reads_a_sentence_and_not_the_databases_words(
+    tmp_path: Path,
+) -> None:
+    async with hub_and_provider(tmp_path, traits=TRAITS) as (hub, _), Browser(hub) as browser:
+        hub.users.settings["spawner_class"] = IdleProfiles
+        page = await browser.log_in("benoit", "univ-grenoble.example", address="spawn")
+        with sqlite3.connect(tmp_path / "jupytercloud.sqlite") as database:
+            database.execute("ALTER TABLE auth_binding RENAME TO away")
+        form = {"profile": "open", "_xsrf": browser.http.cookies.get("_xsrf", path=hub.hub.base_url) or ""}
+        posted = await browser.http.post(str(page.url), data=form)
+        assert posted.status_code == 503, posted.text[:300]
+        assert "Vos droits n'ont pas pu être consultés." in html.unescape(posted.text)
+        assert "sqlite" not in posted.text
+        assert not hub.users[BENOIT].active
