@@ -147,7 +147,7 @@ async def another_swarm(portal: StackOnSwarm) -> AsyncIterator[StackOnSwarm]:
     old.on_node(machine, *docker, "swarm", "init", "--default-addr-pool", "10.201.0.0/16", "--advertise-addr", "eth0")
     swarm = Swarm(f"unix://{RUN}/swarm/{machine}/engine/docker.sock", own=True)
     made = StackOnSwarm(swarm, "other", portal.provider, portal.pems, portal.address, role="portal")
-    for kept in ("jupytercloud.yaml", "secrets", "dumps.tar"):
+    for kept in ("jupytercloud.yaml", "secrets", "dumps.tar", "state.tar"):
         shutil.rmtree(made.folder / kept, ignore_errors=True)
         copy = shutil.copytree if (portal.folder / kept).is_dir() else shutil.copy
         copy(portal.folder / kept, made.folder / kept)

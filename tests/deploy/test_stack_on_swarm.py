@@ -124,8 +124,11 @@ async def test_a_dump_brings_people_and_accounts_back_on_an_empty_stack(stack: S
     name = "dwho@univ-gallifrey.example"
     intervals = stack.sql("jupytercloud", "select id from quotas_interval")
     assert intervals
+    key = ("hub", "sh", "-c", "cat /var/lib/jupytercloud/check_token")
+    kept = stack.exec(*key)
     took = stack.restore_on_an_empty_stack()
     print(f"\nrestored on an empty stack in {took:.0f} s")
+    assert stack.exec(*key) == kept, "the volume with the hub's keys too"
     assert name in stack.sql("jupyterhub", "select name from users")
     assert set(intervals) <= set(stack.sql("jupytercloud", "select id from quotas_interval"))
     async with Person(stack, "dwho") as person:

@@ -163,13 +163,20 @@ class StackOnSwarm:
         """``./deploy.sh -c own.yaml`` on the manager."""
         self.manager(f"cd {self.there} && STACK={self.name} ./deploy.sh -c own.yaml")
 
-    def as_written(self, page: str, *headings: str) -> None:
-        """Type the commands of a page of docs/howto that stand under these headings, in the stack's folder."""
+    def as_written(self, page: str, *headings: str, **words: str) -> str:
+        """Type the commands of a page of docs/howto that stand under these headings, in the stack's folder.
+
+        ``words`` stand in the place of others of the page. Returns what was printed.
+        """
         text = (ROOT / "docs" / "howto" / page).read_text()
+        printed = ""
         for heading in headings:
             section = re.split(r"\n#+ ", text.split(f"# {heading}\n")[1])[0]
             for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL):
-                self.manager(f"cd {self.there}\n{block.replace('./deploy.sh', './deploy.sh -c own.yaml')}")
+                for word, other in {"./deploy.sh": "./deploy.sh -c own.yaml", **words}.items():
+                    block = block.replace(word, other)
+                printed += self.manager(f"cd {self.there}\n{block}")
+        return printed
 
     def settled(self, *services: str, seconds: float = 300) -> None:
         """Wait until these services run as the last deploy wants them, and see that Swarm took nothing back."""
@@ -290,14 +297,8 @@ class StackOnSwarm:
     # -- dumps --------------------------------------------------------------------------------------------------------
 
     def dump_out(self) -> str:
-        """As `docs/howto/restore.md` says: make a dump, and take it out of the Swarm; return its name."""
-        stamp = self.exec("backup", "sh", "/usr/local/bin/dump").strip()
-        self.manager(f"docker run --rm {self._dumps()} -cf - . >{self.there}/dumps.tar")
-        return stamp
-
-    def _dumps(self) -> str:
-        image = next(name for name in self.images() if name.startswith("postgres:"))
-        return f"-v {self.name}_dumps:/dumps --entrypoint tar {image} -C /dumps"
+        """Make a dump and take it out of the Swarm, by the page's commands; return its name."""
+        return self.as_written("restore.md", "Back up").split()[0]
 
     def peoples_services(self) -> list[str]:
         label = "app.kubernetes.io/managed-by=jupytercloud-hub"
@@ -310,18 +311,12 @@ class StackOnSwarm:
         return self.restore(stamp)
 
     def restore(self, stamp: str) -> float:
-        """As `docs/howto/restore.md` says; return the seconds from the deploy on."""
+        """Restore by the page's commands; return the seconds from the deploy on."""
         began = time.monotonic()
         self.deploy()
         self.all_run(900)
-        services = {"site": ("hub", "quotas", "culler"), "portal": ("hub", "federation")}[self.role]
-        scaled = [self.service(name) for name in services]
-        self.manager("docker service scale -d " + " ".join(f"{name}=0" for name in scaled))
-        self.manager(f"docker run --rm -i {self._dumps()} -xf - <{self.there}/dumps.tar")
-        until(lambda: not self.manager("docker ps -q " + " ".join(f"-f name={name}." for name in scaled)).strip(), 120)
-        self.exec("backup", "sh", "/usr/local/bin/dump", "restore", stamp)
-        many = {self.service("federation"): 2}
-        self.manager("docker service scale -d " + " ".join(f"{name}={many.get(name, 1)}" for name in scaled))
+        section = {"site": "A site", "portal": "A portal"}[self.role]
+        self.as_written("restore.md", section, **{"2026-11-20-0300": stamp})
         self.healthy(600)
         return time.monotonic() - began
 
