@@ -148,6 +148,7 @@ class _Run:
         rules = self.policy.institutions
         denying = next((one for one in rules if one.deny and one.recognises(home, self.idp)), None)
         if not fitting and not denying:
+            self._nearly(home)
             raise self._refused(
                 "organization-unknown",
                 Text(
@@ -183,6 +184,21 @@ class _Run:
         idp = self.idp
         named = [one for one in self.policy.institutions if idp and any_matches(one.idps, idp)]
         return [one for one in named or self.policy.institutions if one.recognises(home, idp)]
+
+    def _nearly(self, home: str | None) -> None:
+        """Say which rules know the organization, and do not believe this identity provider of it."""
+        for rule in self.policy.institutions:
+            if rule.idps and home and any_matches(rule.home_organizations, home):
+                self.steps.append(
+                    Text(
+                        "The rule “{rule}” knows the organization {organization}, but wants the identity provider "
+                        "{wanted}; the login came from {idp}.",
+                        rule=rule.name,
+                        organization=home,
+                        wanted=", ".join(rule.idps),
+                        idp=self.idp or "—",
+                    )
+                )
 
     def _affiliations(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the words that are believed, and the scoped values that they came in."""

@@ -151,6 +151,19 @@ def test_an_organization_that_an_identity_provider_only_says_of_itself_is_not_be
     assert refused.reason == "scope-not-owned"
 
 
+@pytest.mark.parametrize(("idp", "told"), [("https://moved.example/idp", "came from https://moved.example/idp"), (None, "came from —")])  # fmt: skip # noqa: E501
+def test_an_administrator_is_told_that_a_known_organizations_identity_provider_has_moved(
+    idp: str | None, told: str
+) -> None:
+    decision = decide(at("ens.example", idp=idp), ISSUER, Policy(institutions=(BY_IDP,)))
+    assert decision.refused is not None
+    assert decision.refused.reason == "organization-unknown"
+    step = str(decision.steps[0])
+    assert "“ens” knows the organization ens.example" in step
+    assert "https://idp.ens.example/*" in step
+    assert told in step
+
+
 def test_groups_come_from_organization_affiliation_and_entitlement() -> None:
     policy = Policy(institutions=RULES, groups=({"name": "teachers", "affiliations": ["faculty"]},))
     plain = decide(claims(), ISSUER, policy).unwrap()
