@@ -46,7 +46,7 @@ def commands_of(text: str) -> Iterator[str]:
 
 def _lines(block: str) -> Iterator[str]:
     for line in block.replace("\\\n", " ").splitlines():
-        found = re.match(r"^\s*(?:\$ |[A-Z_]+=\S+ |\S*bin/)*(jupytercloud .*)$", line)
+        found = re.match(r"^\s*(?:\$ |[A-Z_]+=(?:\$\([^)]*\)|\S+) |\S*bin/)*(jupytercloud .*)$", line)
         if found:
             yield re.sub(r"\s{2,}.*$| \|.*$| > .*$| #.*$|;.*$| && .*$", "", found[1])
 

@@ -14,8 +14,10 @@ from ..contracts.text import Localized, Text
 from ..contracts.units import format_duration
 from ..hubapi.client import HubApi, HubApiError
 from ..settings import Settings
+from ..settings.configure.names import CULL_TOKEN_FILE
 from ..settings.culling import CullingSettings
 from ..web.i18n import render
+from .checks.look import find_token
 from .common import (
     USAGE,
     config_option,
@@ -71,9 +73,11 @@ def command() -> None:
 def plan(config: Path, token: str | None, hub_api: str | None, as_json: bool) -> None:
     """Show for each running server what a pass would do now, and the rule that says so. Nothing is stopped.
 
+    On the hub's machine, the hub's own account needs no token.
+
     \b
     Example:
-      JUPYTERHUB_API_TOKEN=… jupytercloud cull plan --json
+      jupytercloud cull plan --json
     """
     settings = load_or_fail(config)
     at, standings = _with_culler(settings, token, hub_api, "plan")
@@ -96,9 +100,11 @@ def plan(config: Path, token: str | None, hub_api: str | None, as_json: bool) ->
 def run(config: Path, token: str | None, hub_api: str | None, as_json: bool) -> None:
     """Run one pass now, as the service does: warn, and stop what was warned long enough ago.
 
+    On the hub's machine, the hub's own account needs no token.
+
     \b
     Example:
-      JUPYTERHUB_API_TOKEN=… jupytercloud cull run
+      jupytercloud cull run
     """
     settings = load_or_fail(config)
     done: Pass | None = _with_culler(settings, token, hub_api, "run")
@@ -254,6 +260,7 @@ def _row(standing: Standing, at: Any) -> list[str]:
 
 def _with_culler(settings: Settings, token: str | None, hub_api: str | None, what: str) -> Any:
     """Return what a method of the culler gives, beside the service and on the same database."""
+    token = token or find_token(settings, None, CULL_TOKEN_FILE)[0]
     if not token:
         fail(Text("A token is missing: set {name}.", name=TOKEN), USAGE)
     url = hub_api or f"{settings.site.url}hub/api"

@@ -46,18 +46,20 @@ def test_a_single_hub_gets_its_address_and_nothing_that_speaks_of_sites(configur
     assert scopes(config) == {"client-jupytercloud-check": ["proxy", "read:services"]}
 
 
+CULLING = [
+    "access:services!service=quotas",
+    "admin:server_state",
+    "custom:jupytercloud:stops",
+    "delete:servers",
+    "list:users",
+    "read:servers",
+    "read:users:groups",
+]
 LEAST = {
     "service-quotas": ["admin:server_state", "list:users", "read:servers", "read:users:groups"],
     "client-jupytercloud-hub": ["access:services!service=quotas", "custom:jupytercloud:admission"],
-    "service-culler": [
-        "access:services!service=quotas",
-        "admin:server_state",
-        "custom:jupytercloud:stops",
-        "delete:servers",
-        "list:users",
-        "read:servers",
-        "read:users:groups",
-    ],
+    "service-culler": CULLING,
+    "client-jupytercloud-cull": CULLING,  # the same work, by hand
     "client-jupytercloud-check": [
         "access:services!service=culler",
         "access:services!service=quotas",
@@ -107,7 +109,7 @@ def test_what_the_administrator_put_into_lists_before_stays(configured):
     config.Spawner.environment = {"OWN": "1"}
     configured(SITE, config)
     assert own_service in config.JupyterHub.services
-    assert len(config.JupyterHub.services) == 6
+    assert len(config.JupyterHub.services) == 7
     assert own_role in config.JupyterHub.load_roles
     assert config.JupyterHub.template_paths[0] == "/srv/templates"
     assert config.JupyterHub.template_vars["announcement"] == "Bonjour"
@@ -132,6 +134,7 @@ def test_what_the_administrator_appended_without_a_list_before_stays_too(configu
         "agent",
         "culler",
         "jupytercloud-check",
+        "jupytercloud-cull",
         "jupytercloud-hub",
         "later",
         "own",
@@ -151,7 +154,7 @@ def test_together_one_process_runs_all_services_and_each_keeps_a_token_of_its_ow
     tokens = [service["api_token"] for service in services.values() if "api_token" in service]
     assert commands == ["jupytercloud-services"]
     assert services["jupytercloud-services"]["command"][2:5] == ["jupytercloud_hub", "serve", "all"]
-    assert len(set(tokens)) == len(tokens) == 5
+    assert len(set(tokens)) == len(tokens) == 6
     assert scopes(config) == LEAST
 
 
@@ -230,7 +233,7 @@ def hub(tmp_path_factory):
 def test_a_real_hub_runs_on_it_with_its_services_and_their_roles(hub):
     own = httpx.Client(headers={"Authorization": f"Bearer {'o' * 32}"}, trust_env=False)
     services = own.get(f"{hub.api}/services").json()
-    assert set(services) == {"own", "culler", "quotas", "jupytercloud-check"}
+    assert set(services) == {"own", "culler", "quotas", "jupytercloud-check", "jupytercloud-cull"}
     assert services["culler"]["roles"] == ["service-culler"]
     for name in ("culler", "quotas"):
         assert httpx.get(f"{hub.url}services/{name}/health", trust_env=False).json()["status"] == "ok"

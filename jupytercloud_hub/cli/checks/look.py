@@ -56,11 +56,11 @@ async def looking(settings: Settings, token: str, no_token: Text | None, languag
         yield Look(settings, client, token, no_token)
 
 
-def find_token(settings: Settings, file: Path | None) -> tuple[str, Text | None]:
+def find_token(settings: Settings, file: Path | None, kept: str = CHECK_TOKEN_FILE) -> tuple[str, Text | None]:
     """Return the token of the file, of JUPYTERHUB_API_TOKEN, or the one that `configure` keeps; else why not."""
     if file is None and os.environ.get("JUPYTERHUB_API_TOKEN"):
         return os.environ["JUPYTERHUB_API_TOKEN"], None
-    path = file or settings.state_folder / CHECK_TOKEN_FILE
+    path = file or settings.state_folder / kept
     try:
         return path.read_text(encoding="utf-8").strip(), None
     except FileNotFoundError:

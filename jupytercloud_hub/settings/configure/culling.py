@@ -6,7 +6,7 @@ from typing import Any
 
 from ...contracts.stops import STOPS_PATH
 from ..model import Settings
-from .names import CULLER, QUOTAS, STOPS_SCOPE
+from .names import CULL, CULL_TOKEN_FILE, CULLER, QUOTAS, STOPS_SCOPE
 from .registry import Services
 from .traits import present, update
 
@@ -38,6 +38,11 @@ def configure_culling(config: Any, settings: Settings, services: Services) -> No
         quotas = f"{services.urls[QUOTAS]}{settings.site.base_path}services/{QUOTAS}/"
         environment["JUPYTERCLOUD_STOPS_URL"] = f"{quotas}{STOPS_PATH}"
     services.add(CULLER, scopes(settings), environment=environment)
+    # Imported here: services load the settings without any part of the hub.
+    from ...web.context import kept_secret
+
+    # `jupytercloud cull` on the hub's machine, by the hub's account: where the service is stuck, it does its work.
+    services.add_client(CULL, scopes(settings), token=kept_secret(settings.state_folder, CULL_TOKEN_FILE).hex())
     spawner = config.Spawner
     wanted = present(spawner, "server_token_scopes", list(SERVER_TOKEN_SCOPES))
     spawner.server_token_scopes = [*wanted, f"access:services!service={CULLER}"]

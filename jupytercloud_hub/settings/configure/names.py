@@ -22,6 +22,11 @@ CHECK = "jupytercloud-check"
 CHECK_TOKEN_FILE = "check_token"  # noqa: S105 - the file's name
 """Its token, in ``site.state``."""
 
+CULL = "jupytercloud-cull"
+"""``jupytercloud cull``, as a client of the hub."""
+CULL_TOKEN_FILE = "cull_token"  # noqa: S105 - the file's name
+"""Its token, in ``site.state``."""
+
 ADMISSION_SCOPE = "custom:jupytercloud:admission"
 STOPS_SCOPE = "custom:jupytercloud:stops"
 CUSTOM_SCOPES = {
