@@ -64,6 +64,7 @@ class HubPage(BaseHandler):
             "prefix": self.page_prefix,
             "hub_prefix": self.hub.base_url,
             "neighbours": {},
+            "event": None,
             "here": self.request.uri,
             "path": self.request.path,
             "xsrf_form": lambda: "",
@@ -94,7 +95,11 @@ class HubPage(BaseHandler):
 
 
 class StatementHandler(HubPage):
-    """The accessibility statement or the privacy page."""
+    """The accessibility statement, the privacy page, or the help for people."""
 
     def get(self, page: str) -> None:
-        self.show(f"{page}.html", privacy=self.authenticator.privacy_settings)
+        self.show(f"{page}.html", privacy=self.authenticator.privacy_settings, event=self.event())
+
+    def event(self) -> Any:
+        """Return the settings of the event that this hub is for, if it is for one: its visitors are asked for less."""
+        return None

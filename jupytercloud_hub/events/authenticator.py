@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jupyterhub.auth import Authenticator
 from traitlets import Dict, Unicode, default
 
-from ..auth.pages import PREFIX, StatementHandler
+from ..auth.pages import PREFIX
 from ..contracts.person import USER_INFO_KEY
 from ..contracts.seats import ASSIGNED
 from ..settings.event import EventSettings
@@ -141,7 +141,7 @@ class EventAuthenticator(Authenticator):
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
         """Return the addresses under ``/hub/`` that visitors meet."""
         # Imported here: the handlers know the authenticator.
-        from .doors import CodeHandler, EnterHandler, WaitHandler, WorkHandler
+        from .doors import CodeHandler, EnterHandler, EventStatementHandler, WaitHandler, WorkHandler
         from .login import handlers as login_handlers
 
         if app is not None:  # the first visitor is not to wait for the tables
@@ -154,7 +154,7 @@ class EventAuthenticator(Authenticator):
             *(login_handlers(self.login) if self.login is not None else ()),
             *hub_handlers(),
             *getattr(getattr(app, "spawner_class", None), "hub_handlers", ()),
-            (rf"/{PREFIX}/(accessibility|privacy)", StatementHandler),
+            (rf"/{PREFIX}/(accessibility|privacy|help)", EventStatementHandler),
         ]
 
     async def store(self) -> Store:

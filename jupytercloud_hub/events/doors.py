@@ -15,8 +15,9 @@ from typing import Any
 
 from tornado.web import HTTPError
 
-from ..auth.pages import HubPage
+from ..auth.pages import HubPage, StatementHandler
 from ..contracts.text import Text
+from ..settings.event import EventSettings
 from . import codes
 from .codes import OPEN, VISITOR
 from .hours import NONE, Door, Orders, Standing, end_of, standing
@@ -52,9 +53,15 @@ class DoorPage(HubPage):
         )
 
     def page(self, template: str, refresh: int | None = None, again: str = "wait", **context: Any) -> None:
-        """Write a page; ``refresh``: after how many seconds it asks again by itself, at ``again``."""
+        """Write a page; ``refresh``: after how many seconds it asks again by itself, at ``again``.
+
+        It stays as it is for who asked for that (``?still=1``): some people need more time to read.
+        """
         if refresh is not None:
-            self.set_header("Refresh", f"{refresh}; url={self.hub.base_url}event/{again}")
+            address, still = f"{self.hub.base_url}event/{again}", bool(self.get_argument("still", ""))
+            if not still:
+                self.set_header("Refresh", f"{refresh}; url={address}")
+            context |= {"reloads": address, "still": still}
         self.show(
             f"events/{template}.html",
             xsrf=self.xsrf_token.decode("ascii"),
@@ -308,3 +315,10 @@ def work_of(authenticator: Any, seat: str, orders: Orders) -> Path | None:
     path = Path(authenticator.work_folder) / f"{seat}.zip"
     inside = FIRST_SEAT.fullmatch(seat) is not None
     return path if inside and path.exists() and authenticator.now() < over + timedelta(minutes=1) else None
+
+
+class EventStatementHandler(StatementHandler):
+    """The accessibility statement, the privacy page and the help, as visitors of this event read them."""
+
+    def event(self) -> EventSettings:
+        return self.authenticator.settings  # type: ignore[no-any-return]

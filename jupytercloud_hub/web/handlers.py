@@ -167,6 +167,7 @@ class PageHandler(BaseHandler):
             "hub_prefix": f"{self.service.context.base_url}hub/",
             "neighbours": self.service.neighbours(),
             "portal_url": settings.portal_url,
+            "event": settings.event,
             "here": self.request.uri,
             "path": self.request.path,
             "xsrf_form": self.xsrf_form_html,
