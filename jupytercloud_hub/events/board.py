@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tornado.web import authenticated
 
+from ..contracts.text import Text
 from ..web.errors import forbidden
 from ..web.handlers import PageHandler
 from .authenticator import HELPERS, ORGANIZERS
@@ -26,6 +27,17 @@ LOOK_SECONDS = 5
 PIECE = 256 * 1024
 """Bytes that are in memory at once."""
 LONGEST_MESSAGE = 300
+HEADINGS = (
+    Text("Quarter of an hour"),
+    Text("Visitors"),
+    Text("Servers that did not start"),
+    Text("People turned away"),
+    Text("Seconds to a server, half of all"),
+    Text("Seconds to a server, 95 of 100"),
+    Text("Hours used by visitors"),
+    Text("Hours of all servers"),
+)
+"""Columns of the report as CSV, in the organizer's language."""
 EXTENSION = timedelta(minutes=30)
 
 
@@ -68,7 +80,8 @@ class BoardHandler(EventPage):
             self.render_page("events/visitor.html", stuck=stuck, message=message, closes=door.closes,
                              buttons=bool(service.event.buttons), fictitious=service.event.fictitious_data)  # fmt: skip
             return
-        if not orders:
+        still = bool(self.get_query_argument("still", ""))
+        if not orders and not still:
             self.set_header("Refresh", f"{LOOK_SECONDS}; url={service.context.prefix}")
         figures = await service.keeper.figures()
         seating = await service.store.seating(service.now())
@@ -76,7 +89,7 @@ class BoardHandler(EventPage):
         self.render_page(
             "events/board.html", figures=figures, seating=seating, report=known, message=message,
             organizes=self.organizes, orders=bool(orders), load=os.getloadavg()[0],
-            fictitious=service.event.fictitious_data,
+            fictitious=service.event.fictitious_data, reloads=None if orders else service.context.prefix, still=still,
         )  # fmt: skip
 
 
@@ -121,10 +134,10 @@ class ReportHandler(EventPage):
             most = max((quarter.entered for quarter in found.quarters), default=0)
             self.render_page("events/report.html", report=found, most=most)
             return
-        out = io.StringIO()
+        out = io.StringIO("\ufeff")  # the mark by which spreadsheets know UTF-8
+        out.seek(0, io.SEEK_END)
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["quarter", "entered", "failed", "turned_away", "seconds_p50", "seconds_p95",
-                         "visitor_hours", "server_hours"])  # fmt: skip
+        writer.writerow([self.say(heading) for heading in HEADINGS])
         for quarter in found.quarters:
             begins = quarter.begins.isoformat(timespec="minutes")
             hours = (round(quarter.visitor_hours, 2), round(quarter.server_hours, 2))

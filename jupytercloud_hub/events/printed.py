@@ -147,6 +147,8 @@ def _ticket(pdf: FPDF, about: Printed, code: str, number: int, x: float, y: floa
         pdf.cell(width, points * 0.4, text)
 
     line(about.title.in_("fr"), 11, y + 5, bold=True)
+    if about.title.in_("en") != about.title.in_("fr"):
+        line(about.title.in_("en"), 9, y + 9.5)
     line(shown(code), 20, y + 14, bold=True)
     line(render(Text("Your code. Keep it: it brings you back."), "fr"), 8.5, y + 25)
     line(render(Text("Your code. Keep it: it brings you back."), "en"), 8.5, y + 30)

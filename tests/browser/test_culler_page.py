@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.culling.hub import Hub
+from tests.support.languages import read
 
 pytestmark = pytest.mark.browser
 
@@ -59,3 +60,8 @@ async def test_the_page_tells_when_and_why_and_keeps_once(
         await page.get_by_role("button", name="English").click()
         await expect(page.locator("h1")).to_have_text("When does my server stop?")
         await look(page, "culler-en")
+        for language in ("fr", "en"):
+            for name in ("help", "privacy", "accessibility"):
+                await page.goto(f"{hub.culler}{name}?lang={language}")
+                await read(page, language)
+                await look(page, f"{name}-{language}")

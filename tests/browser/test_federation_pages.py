@@ -11,6 +11,7 @@ from jupytercloud_hub.federation.health import Health, Order
 from jupytercloud_hub.federation.model import SiteState
 from jupytercloud_hub.federation.registry import Transition
 from tests.federation.conftest import Clock, portal_of
+from tests.support.languages import read
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -124,7 +125,12 @@ PAGES = {
     "limited": ("marie", "go/~profile=gpu/hub/"),
     "no-such-site": ("marie", "go/~site=atlantis/hub/"),
     "bad-link": ("marie", "go/hub/%5Cx"),
+    "nowhere": ("marie", "nowhere"),
+    "accessibility": ("", "accessibility"),
+    "privacy": ("", "privacy"),
+    "help": ("", "help"),
 }
+NAMES = [*(title for title, _ in STATES.values()), "atlantis", "marie@univ-grenoble-alpes.fr", "aide@portail.example"]
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
@@ -138,7 +144,7 @@ async def test_every_page_of_the_portal(portal, browser, look, language):
         page = await context.new_page()
         await page.goto(f"{host}/portal/services/federation/{path}")
         assert await page.locator("h1").count() == 1
-        assert await page.get_attribute("html", "lang") == language
+        await read(page, language, NAMES)
         await look(page, f"federation-{name}-{language}")
         await context.close()
 

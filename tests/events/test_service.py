@@ -96,8 +96,8 @@ def test_who_is_stuck_calls_and_the_board_shows_it(hub: EventHub) -> None:
         organizer.post("services/events/message", data={"_xsrf": xsrf[1], "text": "Goûter à 16 h <b>"})
         assert hub.status()["stuck"] == []
         assert "Goûter à 16 h &lt;b&gt;" in visitor.get("services/events/").text
-        figures = list(csv.DictReader(organizer.get("services/events/report.csv").text.splitlines()))
-        assert sum(int(row["entered"]) for row in figures) == 1
+        report = organizer.get("services/events/report.csv?lang=en").content.decode("utf-8-sig")
+        assert sum(int(row["Visitors"]) for row in csv.DictReader(report.splitlines())) == 1
         assert "Visiteurs par quart" in organizer.get("services/events/report").text
         assert visitor.get("services/events/report.csv").status_code == 403
 
