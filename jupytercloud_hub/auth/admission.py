@@ -111,7 +111,7 @@ class Admission:
     def day(self, when: datetime) -> Localized:
         """Return a day as people read it, in the hub's time zone."""
         there = when.astimezone(self._authenticator.site.zone).date()
-        return Localized({language: format_date(there, "long", locale=language) for language in LANGUAGES})
+        return Localized({language: format_date(there, "d MMMM y", locale=language) for language in LANGUAGES})
 
 
 def invitation_refused(state: str) -> Refused:

@@ -48,7 +48,7 @@ def environment(language: Language) -> Environment:
         return str(format_datetime(value, "EEEE d MMMM HH:mm", tzinfo=ZoneInfo(zone), locale=language))
 
     def day(value: datetime, zone: str = _DEFAULT_ZONE) -> str:
-        return str(format_date(value.astimezone(ZoneInfo(zone)), "long", locale=language))
+        return str(format_date(value.astimezone(ZoneInfo(zone)), "d MMMM y", locale=language))
 
     def hour(value: datetime, zone: str = _DEFAULT_ZONE) -> str:
         return str(format_time(value, "HH:mm", tzinfo=ZoneInfo(zone), locale=language))

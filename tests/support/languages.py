@@ -19,10 +19,19 @@ COMMON = {
     "en": "the an of to and or is are who which what for by in on with without your you we it they",
 }
 """Words that give a language away, whatever our sentences hold."""
-SEEN = """() => [document.title, document.body.innerText,
-  ...[...document.querySelectorAll("[aria-label], [alt], [placeholder], [title]")].flatMap(
-    (one) => ["aria-label", "alt", "placeholder", "title"].map((name) => one.getAttribute(name) || ""))].join("\\n")"""
-ANYWHERE = ("Français", "English", "Défenseur des droits", "JupyterLab", "RGAA", "axe-core")
+SEEN = """() => {
+  const own = document.documentElement.lang;
+  const others = [...document.querySelectorAll("[lang]")].filter((one) => one.lang !== own);
+  others.forEach((one) => one.style.setProperty("display", "none", "important"));
+  const named = [...document.querySelectorAll("[aria-label], [alt], [placeholder], [title]")].filter(
+    (one) => !others.some((other) => other.contains(one)));
+  const text = [document.title, document.body.innerText, ...named.flatMap(
+    (one) => ["aria-label", "alt", "placeholder", "title"].map((name) => one.getAttribute(name) || ""))].join("\\n");
+  others.forEach((one) => one.style.removeProperty("display"));
+  return text;
+}"""
+"""What a page says in its own language: what is marked as another one's is left out."""
+ANYWHERE = ("Défenseur des droits", "JupyterLab", "RGAA", "axe-core")
 """What is called the same in both languages."""
 
 
