@@ -95,7 +95,7 @@ class HubPage(BaseHandler):
 
 
 class StatementHandler(HubPage):
-    """The accessibility statement, the privacy page, or the help for people."""
+    """The accessibility statement, the privacy page, or the guide for people."""
 
     def get(self, page: str) -> None:
         self.show(f"{page}.html", privacy=self.authenticator.privacy_settings, event=self.event())

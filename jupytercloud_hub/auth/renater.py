@@ -115,7 +115,7 @@ class RenaterAuthenticator(RenaterTraits):
             (r"/oidc/leaving", LeavingHandler),
             *hub_handlers(),
             *getattr(getattr(app, "spawner_class", None), "hub_handlers", ()),
-            (rf"/{PREFIX}/(accessibility|privacy|help)", StatementHandler),
+            (rf"/{PREFIX}/(accessibility|privacy|guide)", StatementHandler),
         ]
 
     async def _until_the_hub_ends(self) -> None:

@@ -12,14 +12,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..contracts.text import Text
 from ..settings import Settings
 from ..storage import database
-from ..storage.parts import PARTS
-from .common import WRONG, config_option, fail, json_option, load_or_fail, print_json, print_table
+from .checks.database import parts as parts_of
+from .common import WRONG, config_option, fail, json_option, load_or_fail, print_json, print_table, say
 
-STATES: dict[database.State, str] = {
-    "current": "current",
-    "old": "to be upgraded: jupytercloud db upgrade",
-    "absent": "to be made: jupytercloud db upgrade",
-    "newer": "made by a newer version of jupytercloud-hub: install that one",
+STATES: dict[database.State, Text] = {
+    "current": Text("current"),
+    "old": Text("to be upgraded: jupytercloud db upgrade"),
+    "absent": Text("to be made: jupytercloud db upgrade"),
+    "newer": Text("made by a newer version of jupytercloud-hub: install that one"),
 }
 
 
@@ -29,11 +29,9 @@ def command() -> None:
 
 
 def parts(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield each part that has migrations, with its address."""
-    folder = Path(database.__file__).parent / "migrations" / "versions"
-    for part in PARTS:
-        if (folder / part).is_dir():
-            yield part, settings.database_url(part)
+    """Yield each part of this hub that keeps something in a database, with its address."""
+    for part in parts_of(settings):
+        yield part, settings.database_url(part)
 
 
 @command.command()
@@ -65,11 +63,7 @@ def current(config: Path, as_json: bool) -> None:
     Example:
       jupytercloud db current --json
     """
-    rows = _states(load_or_fail(config))
-    if as_json:
-        print_json([{"part": part, "database": url, "state": state} for part, url, state in rows])
-    else:
-        print_table(("part", "database", "state"), rows)
+    _print(_states(load_or_fail(config)), as_json)
 
 
 @command.command()
@@ -83,21 +77,26 @@ def check(config: Path, as_json: bool) -> None:
       jupytercloud db check --config jupytercloud.yaml
     """
     rows = _states(load_or_fail(config))
-    if as_json:
-        print_json([{"part": part, "database": url, "state": state} for part, url, state in rows])
-    else:
-        print_table(("part", "database", "state"), rows)
-    if any(state != "current" for _, _, state in rows):
+    _print(rows, as_json)
+    if any(state != STATES["current"] for _, _, state in rows):
         raise SystemExit(WRONG)
 
 
-def _states(settings: Settings) -> list[tuple[str, str, str]]:
+def _print(rows: list[tuple[str, str, Text]], as_json: bool) -> None:
+    if as_json:
+        print_json([{"part": part, "database": url, "state": str(state)} for part, url, state in rows])
+    else:
+        heads = [say(Text("part")), say(Text("database")), say(Text("state"))]
+        print_table(heads, [(part, url, say(state)) for part, url, state in rows])
+
+
+def _states(settings: Settings) -> list[tuple[str, str, Text]]:
     rows = []
     for part, url in parts(settings):
         try:
             state = STATES[database.state(url, part)]
         except SQLAlchemyError as error:
-            state = f"not reachable: {database.short(error)}"
+            state = Text("not reachable: {error}", error=database.short(error))
         rows.append((part, _shown(url), state))
     return rows
 

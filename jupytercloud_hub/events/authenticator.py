@@ -154,7 +154,7 @@ class EventAuthenticator(Authenticator):
             *(login_handlers(self.login) if self.login is not None else ()),
             *hub_handlers(),
             *getattr(getattr(app, "spawner_class", None), "hub_handlers", ()),
-            (rf"/{PREFIX}/(accessibility|privacy|help)", EventStatementHandler),
+            (rf"/{PREFIX}/(accessibility|privacy|guide)", EventStatementHandler),
         ]
 
     async def store(self) -> Store:

@@ -318,7 +318,7 @@ def work_of(authenticator: Any, seat: str, orders: Orders) -> Path | None:
 
 
 class EventStatementHandler(StatementHandler):
-    """The accessibility statement, the privacy page and the help, as visitors of this event read them."""
+    """The accessibility statement, the privacy page and the guide, as visitors of this event read them."""
 
     def event(self) -> EventSettings:
         return self.authenticator.settings  # type: ignore[no-any-return]

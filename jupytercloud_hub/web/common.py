@@ -1,4 +1,4 @@
-"""Pages and addresses that every service has: health, metrics, login, language, accessibility, privacy, help."""
+"""Pages and addresses that every service has: health, metrics, login, language, accessibility, privacy, guide."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class LanguageHandler(PageHandler):
 
 
 class StatementHandler(PageHandler):
-    """The accessibility statement, the privacy page, or the help for people."""
+    """The accessibility statement, the privacy page, or the guide for people."""
 
     anonymous = True
 

@@ -104,7 +104,7 @@ class Service:
             (f"{prefix}metrics", common.MetricsHandler),
             (f"{prefix}api/v1/scopes", common.ScopesHandler),
             (f"{prefix}language", common.LanguageHandler),
-            (f"{prefix}(accessibility|privacy|help)", common.StatementHandler),
+            (f"{prefix}(accessibility|privacy|guide)", common.StatementHandler),
             (f"{prefix}static/(.*)", StaticFileHandler, {"path": static}),
         ]
         return Application(

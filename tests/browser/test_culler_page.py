@@ -61,7 +61,7 @@ async def test_the_page_tells_when_and_why_and_keeps_once(
         await expect(page.locator("h1")).to_have_text("When does my server stop?")
         await look(page, "culler-en")
         for language in ("fr", "en"):
-            for name in ("help", "privacy", "accessibility"):
+            for name in ("guide", "privacy", "accessibility"):
                 await page.goto(f"{hub.culler}{name}?lang={language}")
-                await read(page, language)
+                await read(page, language, ("essai",))
                 await look(page, f"{name}-{language}")

@@ -79,7 +79,7 @@ async def test_pages_between_a_code_and_a_seat(
         await she.reads(await telephone.give(pure.new_code(random.Random(1).choice)), "code-unknown")
         await she.reads(await telephone.look("jupytercloud/accessibility"), "accessibility", has="PDF")
         await she.reads(await telephone.look("jupytercloud/privacy"), "privacy")
-        await she.reads(await telephone.look("jupytercloud/help"), "help")
+        await she.reads(await telephone.look("jupytercloud/guide"), "guide")
         await she.reads(await telephone.look("nowhere"), "nowhere", has="404")
         with monkeypatch.context() as full:
             full.setattr(fair.authenticator.guard, "take", lambda *_, **__: False)
@@ -176,7 +176,7 @@ async def test_board_report_and_visitors_page(hub: EventHub, browser: Browser, l
             "missing": ("visitor", "nowhere"),
             "service-privacy": ("visitor", "privacy"),
             "service-accessibility": ("visitor", "accessibility"),
-            "service-help": ("visitor", "help"),
+            "service-guide": ("visitor", "guide"),
         }
         await all_read({**board, **mine, **more})
         for client, action, fields in ((visitor, "help", {}), (organizer, "message", {"text": MESSAGE})):

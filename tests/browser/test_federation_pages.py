@@ -128,9 +128,15 @@ PAGES = {
     "nowhere": ("marie", "nowhere"),
     "accessibility": ("", "accessibility"),
     "privacy": ("", "privacy"),
-    "help": ("", "help"),
+    "guide": ("", "guide"),
 }
-NAMES = [*(title for title, _ in STATES.values()), "atlantis", "marie@univ-grenoble-alpes.fr", "aide@portail.example"]
+NAMES = [
+    *(title for title, _ in STATES.values()),
+    "atlantis",
+    "main",
+    "marie@univ-grenoble-alpes.fr",
+    "aide@portail.example",
+]
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

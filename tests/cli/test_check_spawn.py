@@ -41,8 +41,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
         users = f"{running.url}hub/api/users"
         headers = {"Authorization": f"token {OPERATOR}"}
         with httpx.Client(headers=headers, trust_env=False, timeout=60) as client:
-            assert client.post(f"{users}/sonde").status_code == 201
-            answer = client.post(f"{users}/sonde/tokens", json={"note": "check"})
+            assert client.post(f"{users}/sonde@labo.example").status_code == 201
+            answer = client.post(f"{users}/sonde@labo.example/tokens", json={"note": "check"})
             assert answer.status_code == 201, answer.text
             (running.folder / "token").write_text(answer.json()["token"])
             (running.folder / "operator").write_text(OPERATOR)

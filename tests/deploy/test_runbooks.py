@@ -38,6 +38,7 @@ PASSWORD = "une longue phrase de passe\n" * 2
 ORGANIZATION = {
     "sub": "x",
     "schac_home_organization": "univ-grenoble.example",
+    "eduperson_principal_name": "alice@univ-grenoble.example",
     "idp": "https://idp.univ-grenoble.example/shibboleth",
 }
 """What the demonstration's provider says of alice beside her own claims."""
@@ -133,7 +134,7 @@ def test_a_command_of_ours_answers_on_the_demonstration(demo: Demo, person: str,
     folder = demo.state / ("portal" if at_portal else "grenoble")
     done = types(command, folder, words)
     if command.startswith("jupytercloud images status"):
-        assert "aucune image à récupérer" in done.stderr, "a site of processes says so"
+        assert "pas d’image à télécharger" in done.stderr, "a site of processes says so"
         return
     assert done.returncode == 0, done.stdout + done.stderr
     if "explain" in command:

@@ -103,7 +103,7 @@ async def test_a_body_that_is_not_what_was_asked_for_is_400_with_the_wrong_membe
 
 
 async def test_each_page_allows_no_script_but_our_own_files_and_no_frame(essai):
-    for path in ("accessibility", "privacy", "help", "nowhere", "health"):
+    for path in ("accessibility", "privacy", "guide", "nowhere", "health"):
         answer = await essai.client.get(path)
         policy = answer.headers["Content-Security-Policy"]
         assert all(part in policy for part in CSP_MUST), path
@@ -130,16 +130,16 @@ async def test_a_page_speaks_the_readers_language_and_says_which(essai, asked, l
 
 
 @pytest.mark.parametrize(
-    ("page", "words"), [("accessibility", "RGAA"), ("privacy", "dpo@example.fr"), ("help", "Ctrl")]
+    ("page", "words"), [("accessibility", "RGAA"), ("privacy", "dpo@example.fr"), ("guide", "Ctrl")]
 )
-async def test_the_accessibility_statement_the_privacy_page_and_the_help_are_there_for_everybody(essai, page, words):
+async def test_the_accessibility_statement_the_privacy_page_and_the_guide_are_there_for_everybody(essai, page, words):
     for language in ("fr", "en"):
         answer = await essai.client.get(page, headers={"Accept-Language": language})
         assert answer.status_code == 200
         assert words in answer.text
         assert f'href="{PREFIX}accessibility"' in answer.text
         assert f'href="{PREFIX}privacy"' in answer.text
-        assert f'href="{PREFIX}help"' in answer.text
+        assert f'href="{PREFIX}guide"' in answer.text
 
 
 async def test_the_language_switch_keeps_the_choice_and_leads_back(essai):

@@ -15,13 +15,14 @@ from ...storage import database
 from .look import Look
 
 AREA = "database"
-_PART_OF = {"federation": "federation", "culler": "culling", "quotas": "quotas"}
+_PART_OF = {"federation": "federation", "culler": "culling", "quotas": "quotas", "events": "events"}
 
 
 def parts(settings: Settings) -> list[str]:
     """Return the parts of this hub that keep something in a database."""
     found = [_PART_OF[name] for name in services(settings) if name in _PART_OF]
-    return [*(["auth"] if settings.auth is not None else []), *found]
+    logins = settings.auth is not None and settings.event is None  # an event does not write down whose login it was
+    return [*(["auth"] if logins else []), *found]
 
 
 async def look(at: Look) -> list[Finding]:

@@ -104,7 +104,8 @@ async def _server(at: Look, name: str, profile: str, found: list[Finding]) -> As
             await _ready(at, api)
         seconds = round(time.monotonic() - begun, 1)
         found.append(Finding(AREA, "ok", Text("a server was there after {seconds} s", seconds=seconds)))
-        yield f"{at.hub}user/{quote(name, safe='')}/"
+        # As JupyterHub writes it: a server knows no page below an address in which an "@" is written as %40.
+        yield f"{at.hub}user/{quote(name, safe='@~')}/"
     finally:
         found.append(await _stop(at, api, headers))
 
