@@ -95,7 +95,7 @@ async def test_pages_between_a_code_and_a_seat(
         seat = await telephone.seat()
         with monkeypatch.context() as stopping:
             stopping.setattr(fair.app.users[seat].spawner, "_stop_pending", True)
-            await she.reads(await telephone.look(f"spawn-pending/{seat}"), "hub-stopping")
+            await she.reads(await telephone.look(f"spawn-pending/{seat}?still=1"), "hub-stopping")
         for number, code in enumerate(others[: SEATS - 1]):
             async with fair.visitor(language=language) as other:
                 await other.give(code)
