@@ -31,6 +31,12 @@ PAGES = sorted(path for path in (ROOT / "docs" / "runbooks").glob("*.md") if pat
 BLOCK = re.compile(r"```sh\n\s*(.+?)\n\s*```")
 COMMANDS = [(path.stem, command) for path in PAGES for command in BLOCK.findall(path.read_text())]
 OURS = [(page, command) for page, command in COMMANDS if "jupytercloud " in command and "docker" not in command]
+ON_THE_DEMONSTRATION = list(dict.fromkeys(
+    ("portal" if " sites " in command or page == "plus-de-site" else "grenoble", command)
+    for page, command in OURS
+    if page != "evenement-complet"
+))  # fmt: skip
+"""Where each is typed; what stands on several pages is typed once."""
 ENGINES = [(page, command) for page, command in COMMANDS if command.startswith("docker ")]
 OTHERS = {"systemctl list-timers", "ls -l /var/lib/prometheus/node-exporter/"}
 """What only a machine with systemd and node exporter can answer."""
@@ -126,12 +132,11 @@ def test_each_page_has_three_commands_and_all_are_looked_at() -> None:
     assert len(OURS) + len(ENGINES) + len(OTHERS) + len(network) == len(COMMANDS)
 
 
-@pytest.mark.parametrize(("page", "command"), [one for one in OURS if one[0] != "evenement-complet"])
-def test_a_command_of_ours_answers_on_the_demonstration(demo: Demo, person: str, page: str, command: str) -> None:
-    at_portal = "jupytercloud sites" in command or page == "plus-de-site"
+@pytest.mark.parametrize(("where", "command"), ON_THE_DEMONSTRATION)
+def test_a_command_of_ours_answers_on_the_demonstration(demo: Demo, person: str, where: str, command: str) -> None:
     until = (date.today() + timedelta(days=30)).isoformat()
     words = {"PERSONNE": person, "GROUPE": "calcul", "SITE": "grenoble", "MOTIF": "astreinte", "AAAA-MM-JJ": until}
-    folder = demo.state / ("portal" if at_portal else "grenoble")
+    folder = demo.state / where
     done = types(command, folder, words)
     if command.startswith("jupytercloud images status"):
         assert "pas d’image à télécharger" in done.stderr, "a site of processes says so"
