@@ -125,7 +125,7 @@ async def somebody_on(stack: StackOnSwarm, node: str, account: str) -> AsyncIter
         yield person
 
 
-def test_the_hub_with_all_that_it_needs_stands_on_the_one_machine_with_the_label(stack: StackOnSwarm) -> None:
+async def test_the_hub_with_all_that_it_needs_stands_on_the_one_machine_with_the_label(stack: StackOnSwarm) -> None:
     services = [service.name for service in stack.swarm.client.services.list()]
     everywhere = stack.service("node-exporter")
     assert {stack.swarm.node_of(name) for name in services if name != everywhere} == {stack.node}
@@ -203,7 +203,7 @@ async def test_the_last_of_three_goes_on_once_it_is_told_that_it_is_alone(stack:
         until(lambda: "Leader" not in leaders(stack), 120)
         assert await kernel.run("kept") == "1"
         began = time.monotonic()
-        stack.manager("docker swarm init --force-new-cluster --advertise-addr eth0")
+        stack.manager(f"docker swarm init --force-new-cluster --advertise-addr {stack.swarm.address('node2')}")
         take_out(stack, "node3")
         alone = time.monotonic() - began
         stack.healthy()

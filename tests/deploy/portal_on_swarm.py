@@ -95,16 +95,20 @@ def heard(portal: StackOnSwarm) -> dict[str, bool]:
     return {name: site["state"] == "up" and bool(site["heartbeat"]) for name, site in sites_of(portal).items()}
 
 
-def no_shortcut(settings: dict[str, Any]) -> None:
-    """Let each link ask the database: the cookie would lead to the home of the last ten minutes."""
+def no_memory(settings: dict[str, Any]) -> None:
+    """Let each link ask the database, and new people be sent by the sites' free places alone.
+
+    Else the cookie leads to the home of the last ten minutes, and a site that came back a moment ago gets fewer people.
+    """
     settings["federation"]["hot_path"] = "0 s"
+    settings["federation"]["health"] = {"ramp": "0 s"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def portal(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StackOnSwarm]:
     folder: Path = tmp_path_factory.mktemp("portal")
     async with stack_on_swarm(
-        swarm, folder, role="portal", everywhere=True, prepare=lambda made: made.settings(no_shortcut)
+        swarm, folder, role="portal", everywhere=True, prepare=lambda made: made.settings(no_memory)
     ) as made:
         made.all_run()
         yield made
@@ -185,7 +189,7 @@ async def test_a_lost_portal_is_put_up_on_another_swarm_and_nobody_has_to_do_any
             async with Visitor(other, "dwho") as again, Visitor(other, "rtyler") as late:
                 assert await again.is_sent_to() == moved.url, "in whatever browser"
                 assert f"rtyler@{ORGANIZATION}" not in jupytercloud(other, "home-sites", "list")
-                assert await late.is_sent_to() == after_the_dump, "set again at the next visit, by the same rules"
+                assert await late.is_sent_to() == after_the_dump, "set again at the next visit, by the same places"
 
             moved.jupytercloud("sites", "rotate-key")
             heartbeat = sites_of(other)[moved.name]["heartbeat"]
