@@ -108,6 +108,7 @@ async def portal(tmp_path):
 
 
 PAGES = {
+    "limited": ("marie", "go/~profile=gpu/hub/"),  # first: what sites told of their servers is believed for a while
     "welcome": ("simone", ""),
     "home": ("marie", ""),
     "status": ("", "status"),
@@ -122,7 +123,6 @@ PAGES = {
     "site-draining": ("marie", "go/~site=montpellier/hub/"),
     "site-full": ("marie", "go/~site=limoges/hub/"),
     "site-unknown": ("marie", "go/~site=lille/hub/"),
-    "limited": ("marie", "go/~profile=gpu/hub/"),
     "no-such-site": ("marie", "go/~site=atlantis/hub/"),
     "bad-link": ("marie", "go/hub/%5Cx"),
     "nowhere": ("marie", "nowhere"),
