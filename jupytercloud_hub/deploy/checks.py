@@ -199,10 +199,19 @@ def _environment(values: Values) -> set[str]:
     return {str(one.get("name")) for one in env or [] if isinstance(one, dict)}
 
 
+def variables(values: Values) -> Iterator[Problem]:
+    """Yield variables that are null: Helm 4 leaves a null where the chart's own values have no such key."""
+    env = values.get("hub", "extraEnv")
+    for name, value in env.items() if isinstance(env, dict) else ():
+        if value is None:
+            rule = Text("the chart refuses null here; a secretKeyRef that is optional takes a common variable away")
+            yield values.problem(("hub", "extraEnv", name), rule)
+
+
 def secrets_there(values: Values, kept: dict[str, set[str]]) -> Iterator[Problem]:
     """Yield secrets that are named and kept nowhere. ``kept``: keys of each Secret that the manifests make."""
     for key, value in values.walk():
-        if key[-1] == "secretKeyRef" and isinstance(value, dict):
+        if key[-1] == "secretKeyRef" and isinstance(value, dict) and value.get("optional") is not True:
             yield from _kept(values, (*key, "key"), str(value.get("name")), str(value.get("key")), kept)
         elif key[-1] == "imagePullSecrets" and isinstance(value, list):
             for index, name in enumerate(value):

@@ -60,6 +60,7 @@ def look_at(combination: Combination, kept: dict[str, set[str]]) -> list[Problem
         *checks.fixed_tokens(values),
         *secret_words.in_clear(values),
         *secret_words.env_in_clear(values),
+        *checks.variables(values),
         *checks.secrets_there(values, kept),
         *checks.python(values),
         *checks.images(values, settings),

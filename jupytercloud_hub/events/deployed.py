@@ -48,11 +48,16 @@ def context(backend: str) -> dict[str, Any]:
     }
 
 
+def namespace(name: str) -> str:
+    """Return the namespace of an event's hub on Kubernetes."""
+    return f"jupytercloud-{name}"
+
+
 def command(backend: str, name: str, action: str) -> str:
     """Return how ``jupytercloud event`` is run where this event's hub is."""
     if backend == "swarm":
         return f"./event.sh {action}"
-    inside = f"kubectl -n {name} exec deploy/hub -c services -- " if backend == "kubernetes" else ""
+    inside = f"kubectl -n {namespace(name)} exec deploy/hub -c services -- " if backend == "kubernetes" else ""
     config = "/etc/jupytercloud/jupytercloud.yaml" if inside else "jupytercloud.yaml"
     return f"{inside}jupytercloud event {action} --config {config}"
 
@@ -68,12 +73,13 @@ def before(backend: str, name: str, certificate: str) -> list[Text]:
             needed.append(Text("Certificate (with its chain) and key: secrets/tls_certificate, secrets/tls_key."))
         return needed
     if backend == "kubernetes":
+        place = namespace(name)
         return [
             Text("Folder into the deployment's repository as events/{name}/, without codes.*, poster.pdf and code.key; "
                  "secrets.yaml and secret.yaml encrypted. Then: {command}", name=name,
                  command="jupytercloud helm-values validate"),
             Text("Namespace with its secret; the registry's (jupytercloud-registry) beside it: {command}",
-                 command=f"kubectl create namespace {name} && kubectl -n {name} apply -f secret.yaml"),
+                 command=f"kubectl create namespace {place} && kubectl -n {place} apply -f secret.yaml"),
         ]  # fmt: skip
     return []
 
@@ -91,8 +97,9 @@ def after(backend: str, name: str) -> list[Text]:
     if backend == "swarm":
         return [Text("Take the hub away; attestation.json is fetched from it first: {command}", command="./remove.sh")]
     if backend == "kubernetes":
-        fetch = f"kubectl -n {name} exec deploy/hub -c services -- cat {context(backend)['state']}/attestation.json"
-        remove = f"kubectl -n argocd delete -f application.yaml && kubectl delete namespace {name}"
+        place = namespace(name)
+        fetch = f"kubectl -n {place} exec deploy/hub -c services -- cat {context(backend)['state']}/attestation.json"
+        remove = f"kubectl -n argocd delete -f application.yaml && kubectl delete namespace {place}"
         return [
             Text("Keep the attestation: {command}", command=f"{fetch} >attestation.json"),
             Text("Take the hub away with its claim, and its folder from the repository: {command}", command=remove),
@@ -148,7 +155,7 @@ def write_kubernetes(folder: Path, name: str, url: str, image: str, seats: int) 
     parts = urlsplit(url)
     given = {
         "name": name, "path": parts.path, "host": parts.hostname, "image": image, "seats": seats,
-        "placeholders": min(seats, PLACEHOLDERS), "chart": CHART_VERSION,
+        "namespace": namespace(name), "placeholders": min(seats, PLACEHOLDERS), "chart": CHART_VERSION,
         "codes": (folder / "codes.hashed").read_text().rstrip("\n"),
         "settings": _without_comments((folder / "jupytercloud.yaml").read_text()),
         "secrets": {**{one: random.token_hex(32) for one in KUBERNETES_SECRETS},

@@ -63,6 +63,7 @@ MISTAKES = [
     Planted("30 the chart's culler beside ours", SITE, "", "\ncull: {enabled: true}\n", "cull: {enabled: true}", "without a warning"),  # noqa: E501
     Planted("31 a stage whose site.yaml comes from another branch", "argocd/sites.yaml", "revision: pre-production", "revision: HEAD", "revision: HEAD", "the branch that the sites follow is expected"),  # noqa: E501
     Planted("32 a site that no stage takes", "argocd/sites.yaml", "{stage: pre-production}", "{stage: production}", "generators:", "no generator takes this site: strasbourg"),  # noqa: E501
+    Planted("33 a variable taken away with null", SITE, "hub:\n", "hub:\n  extraEnv: {JUPYTERCLOUD_AGENT_API_TOKEN: null}\n", "AGENT_API_TOKEN: null", "the chart refuses null here"),  # noqa: E501
 ]  # fmt: skip
 
 

@@ -114,3 +114,27 @@ def test_the_hub_of_these_values_lets_in_by_codes_and_starts_seats_in_its_own_na
     assert config.Spawner.environment["JUPYTERCLOUD_CULLER_URL"] == "http://proxy-public/services/culler/"
     (profile,) = values.get(*DATA, "profiles")
     assert profile["image"] == "registry.jupytercloud.example.fr/jupytercloud/pycoa:0.1.0"
+
+
+def test_checklist_secret_and_application_name_one_namespace_and_a_release_of_the_events_own(repository: Path) -> None:
+    folder = repository / "events" / "salon"
+    read = YAML(typ="safe").load
+    application = read(folder / "application.yaml")["spec"]
+    assert read(folder / "secret.yaml")["metadata"]["namespace"] == application["destination"]["namespace"]
+    for language in ("fr", "en"):
+        commands = (folder / f"checklist.{language}.md").read_text()
+        named = {
+            *re.findall(r"kubectl -n (\S+)", commands),
+            *re.findall(r"(?:create|delete) namespace (\S+)", commands),
+        }
+        assert named == {"argocd", application["destination"]["namespace"]}
+    # the chart names priority classes, which are the whole cluster's, after the release
+    assert application["sources"][0]["helm"]["releaseName"] == "salon"
+
+
+def test_only_proxy_and_prometheus_reach_the_services_beside_the_hub(repository: Path) -> None:
+    rules = combination(repository).values.get("hub", "networkPolicy")
+    assert not rules.get("allowedIngressPorts"), "whoever it is, a visitor's seat too"
+    (rule,) = rules["ingress"]
+    assert {8102, 8104} <= {one["port"] for one in rule["ports"]}
+    assert len(rule["from"]) == 2
