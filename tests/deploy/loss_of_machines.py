@@ -24,11 +24,11 @@ import pytest
 import pytest_asyncio
 
 from jupytercloud_hub.spawners.base import slug
+from tests.support.engine_people import Person
 from tests.support.engines import RUN
 from tests.support.engines_swarm import Swarm
 from tests.support.lemonldap import ORGANIZATION
 from tests.support.notebook_image import in_all_profiles, load_notebook_of_ours
-from tests.support.swarm_people import Person
 from tests.support.swarm_stack import StackOnSwarm, stack_on_swarm, until
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1700), pytest.mark.asyncio(loop_scope="module")]

@@ -24,11 +24,11 @@ import pytest
 import pytest_asyncio
 
 from tests.support import ROOT
+from tests.support.engine_people import Person
 from tests.support.engines import RUN
 from tests.support.engines_swarm import Swarm
 from tests.support.lemonldap import ORGANIZATION, log_in
 from tests.support.ports import free_port
-from tests.support.swarm_people import Person
 from tests.support.swarm_stack import StackOnSwarm, stack_on_swarm, until
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1500), pytest.mark.asyncio(loop_scope="module")]

@@ -17,9 +17,9 @@ import pytest
 import pytest_asyncio
 
 from jupytercloud_hub.deploy.stack import CERTIFICATE, OPTIONAL
+from tests.support.engine_people import Person
 from tests.support.engines_swarm import Swarm
 from tests.support.notebook_image import in_all_profiles, load_notebook_of_ours
-from tests.support.swarm_people import Person
 from tests.support.swarm_stack import StackOnSwarm, stack_on_swarm, until
 from tests.support.university import certificates
 

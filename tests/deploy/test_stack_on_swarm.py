@@ -22,10 +22,10 @@ from ruamel.yaml import YAML
 
 from jupytercloud_hub.deploy.stack import Stack, render
 from tests.support.acme import pebble
+from tests.support.engine_people import Person
 from tests.support.engines import LIGHT
 from tests.support.engines_cvmfs import cvmfs
 from tests.support.engines_swarm import Swarm
-from tests.support.swarm_people import Person
 from tests.support.swarm_stack import StackOnSwarm, stack_on_swarm, until
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1700), pytest.mark.asyncio(loop_scope="module")]

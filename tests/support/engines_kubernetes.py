@@ -43,7 +43,7 @@ class Kubernetes:
     """
 
     def __init__(self, kubeconfig: Path, kubectl: str, *, own: bool) -> None:
-        self.kubeconfig, self.own, self._kubectl = kubeconfig, own, kubectl
+        self.kubeconfig, self.own, self.program = kubeconfig, own, kubectl
         self.nodes = sorted(node["metadata"]["name"] for node in self.get("nodes")["items"])
 
     def need_own(self, what: str) -> None:
@@ -53,7 +53,7 @@ class Kubernetes:
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True, timeout: float = 90) -> str:
         """Run kubectl; what it says on failure is the error."""
-        command = [self._kubectl, "--kubeconfig", str(self.kubeconfig), *arguments]
+        command = [self.program, "--kubeconfig", str(self.kubeconfig), *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
         if check and done.returncode:
             raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr or done.stdout}")
@@ -188,7 +188,7 @@ class Kubernetes:
                 self.kubectl("label", "node", node, *(f"{key}-" for key in labels))
 
     def _patch_status(self, node: str, change: Mapping[str, Any]) -> None:
-        command = [self._kubectl, "--kubeconfig", str(self.kubeconfig), "proxy", "--port=0"]
+        command = [self.program, "--kubeconfig", str(self.kubeconfig), "proxy", "--port=0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as proxy:
             try:
                 said = proxy.stdout.readline() if proxy.stdout else ""

@@ -25,34 +25,44 @@ _LEFT_OUT = {"fpdf2", "pillow", "fonttools"}
 """For posters and reports of events, which no service prints."""
 _DOCKERFILE = f"""FROM {NOTEBOOK}
 ADD site.tar /opt/hub
+WORKDIR /srv/jupyterhub
 ENV PYTHONPATH=/opt/hub PATH=/opt/hub/bin:/opt/venv/bin:/usr/bin:/bin
 CMD []
 """
 _COMMAND = b"#!/opt/venv/bin/python\nfrom %s import main\nmain()\n"
 
 
-_CHART = ("pycurl", "configurable-http-proxy")
-"""What the chart's configuration of the hub imports, and a proxy without Node; installed by hand (pip)."""
+_CHART = ("pycurl",)
+"""What the chart's configuration of the hub imports; installed by hand (pip)."""
 
 
 def load_hub_image(cluster: Kubernetes, extras: tuple[str, ...] = ("postgresql",)) -> None:
-    """Build the image on each node of the tests' own cluster; with the extra ``chart`` also what the chart runs."""
-    cluster.need_own("an image that no registry has")
+    """Build the image on each node of the tests' own cluster; extra ``chart``: what the chart imports."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    context = _context(extras)
-
-    def build(node: str) -> None:
-        docker = ["docker", "-H", f"unix://{RUN}/kubernetes/{node}/engine/docker.sock"]
-        asked = [*docker, "run", "--rm", "--network=none", NOTEBOOK, "python", "-V"]
+    cluster.need_own("an image that no registry has")
+    for node in cluster.nodes:
+        asked = [*_docker(node), "run", "--rm", "--network=none", NOTEBOOK, "python", "-V"]
         theirs = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=170).stdout
         assert f" {python}." in theirs, f"the tests' image has {theirs}, and these tests run on {python}"
-        command = [*docker, "build", "--quiet", "--network=none", "--tag", HUB, "-"]
+    build(cluster, HUB, _context(extras))
+
+
+def build(cluster: Kubernetes, tag: str, context: bytes) -> None:
+    """Build an image from a packed context on each node of the tests' own cluster."""
+    cluster.need_own("an image that no registry has")
+
+    def on(node: str) -> None:
+        command = [*_docker(node), "build", "--quiet", "--network=none", "--tag", tag, "-"]
         environment = {"DOCKER_BUILDKIT": "0", "PATH": "/usr/local/bin:/usr/bin:/bin"}
         done = subprocess.run(command, input=context, capture_output=True, env=environment, check=False, timeout=300)
         assert done.returncode == 0, done.stderr.decode()
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(build, cluster.nodes))
+        list(pool.map(on, cluster.nodes))
+
+
+def _docker(node: str) -> list[str]:
+    return ["docker", "-H", f"unix://{RUN}/kubernetes/{node}/engine/docker.sock"]
 
 
 def _context(extras: tuple[str, ...]) -> bytes:
@@ -60,16 +70,16 @@ def _context(extras: tuple[str, ...]) -> bytes:
     with tarfile.open(fileobj=site, mode="w") as tar:
         for source, inside in sorted({inside: (path, inside) for path, inside in _files(extras)}.values()):
             tar.add(source, inside, recursive=False)
-        _add(tar, "bin/jupytercloud", _COMMAND % b"jupytercloud_hub.cli.main", 0o755)
-        _add(tar, "bin/configurable-http-proxy", _COMMAND % b"configurable_http_proxy.cli", 0o755)
+        add(tar, "bin/jupytercloud", _COMMAND % b"jupytercloud_hub.cli.main", 0o755)
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
-        _add(tar, "Dockerfile", _DOCKERFILE.encode())
-        _add(tar, "site.tar", site.getvalue())
+        add(tar, "Dockerfile", _DOCKERFILE.encode())
+        add(tar, "site.tar", site.getvalue())
     return context.getvalue()
 
 
-def _add(tar: tarfile.TarFile, name: str, data: bytes, mode: int = 0o644) -> None:
+def add(tar: tarfile.TarFile, name: str, data: bytes, mode: int = 0o644) -> None:
+    """Add a file to an archive."""
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = len(data), mode
     tar.addfile(entry, io.BytesIO(data))

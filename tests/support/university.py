@@ -7,7 +7,7 @@ import datetime
 import ipaddress
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from cryptography import x509
@@ -85,23 +85,33 @@ class University:
         await self.start()
 
 
-@contextlib.asynccontextmanager
-async def university(folder: Path, address: str, pems: dict[str, Path], hub_url: str) -> AsyncIterator[University]:
-    """Run LemonLDAP::NG behind HAProxy with TLS on an address that the Swarm's nodes reach."""
-    inner, outer = free_port(), free_port(address)
-    made = University(folder / "lemonldap", inner, f"https://{address}:{outer}", hub_url)
-    file = folder / "front.cfg"
+@contextlib.contextmanager
+def tls_front(folder: Path, address: str, port: int, pems: dict[str, Path], target: str) -> Iterator[None]:
+    """Run HAProxy with TLS on an address that other machines reach; ``target`` is ``host:port``."""
+    file = folder / f"front-{port}.cfg"
     file.write_text(
-        "global\n  maxconn 100\ndefaults\n  mode http\n"
-        "  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
-        f"listen tls\n  bind {address}:{outer} ssl crt {pems['both']}\n  server portal 127.0.0.1:{inner}\n"
+        "global\n  maxconn 100\ndefaults\n  mode http\n  option forwardfor\n"
+        "  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  timeout tunnel 1h\n"
+        f"listen tls\n  bind {address}:{port} ssl crt {pems['both']}\n"
+        f"  http-request set-header X-Forwarded-Proto https\n  server behind {target}\n"
     )
     haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
     front = subprocess.Popen([haproxy, "-db", "-f", str(file)])
     try:
-        await made.start()
-        yield made
+        yield
     finally:
-        await made.end()
         front.terminate()
         front.wait(20)
+
+
+@contextlib.asynccontextmanager
+async def university(folder: Path, address: str, pems: dict[str, Path], hub_url: str) -> AsyncIterator[University]:
+    """Run LemonLDAP::NG behind TLS on an address that the engine's nodes reach."""
+    inner, outer = free_port(), free_port(address)
+    made = University(folder / "lemonldap", inner, f"https://{address}:{outer}", hub_url)
+    with tls_front(folder, address, outer, pems, f"127.0.0.1:{inner}"):
+        try:
+            await made.start()
+            yield made
+        finally:
+            await made.end()

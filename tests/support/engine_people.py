@@ -1,4 +1,4 @@
-"""A person at a stack on Swarm: logs in at LemonLDAP::NG, starts a server, and computes over the kernel's websocket."""
+"""A person at a hub on an engine: logs in at LemonLDAP::NG, starts a server, computes over a kernel's websocket."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import json
 import re
+import ssl
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
@@ -17,7 +19,6 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from tests.support.lemonldap import ORGANIZATION, log_in
 from tests.support.login import Browser
-from tests.support.swarm_stack import StackOnSwarm
 
 
 class Kernel:
@@ -69,15 +70,21 @@ class Kernel:
                     return value
 
 
-class Person(Browser):
-    """A browser of somebody at the stack's hub."""
+class Place(Protocol):
+    """A hub behind TLS: its address, and the files of the authority that signed its certificate."""
 
-    def __init__(self, stack: StackOnSwarm, account: str) -> None:
+    url: str
+    pems: dict[str, Path]
+
+
+class Person(Browser):
+    """A browser of somebody at a hub."""
+
+    def __init__(self, stack: Place, account: str) -> None:
         self.stack, self.account, self.name = stack, account, f"{account}@{ORGANIZATION}"
         self.base = f"{stack.url}hub/"
-        self.http = httpx.AsyncClient(
-            headers={"Accept-Language": "fr"}, verify=stack.tls(), trust_env=False, timeout=120
-        )
+        trusted = ssl.create_default_context(cafile=str(stack.pems["authority"]))
+        self.http = httpx.AsyncClient(headers={"Accept-Language": "fr"}, verify=trusted, trust_env=False, timeout=120)
         self.visited = []
 
     async def log_in(self) -> None:  # type: ignore[override]
