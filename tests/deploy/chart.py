@@ -6,6 +6,7 @@ since 1.23. Images, and what an ingress, a vault and a provider would give, are 
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -87,8 +88,19 @@ class Release:
 
     def reaches(self, source: str, target: str, port: int) -> bool:
         """Whether the policies that were applied let one component's pod to a port of another's."""
-        policies = self.cluster.get("networkpolicies", namespace=self.namespace)["items"]
-        ends = [End(labels=self.pods(one)[0]["metadata"]["labels"]) for one in (source, target)]
+        pods = [self.pods(one)[0] for one in (source, target)]
+        named = {
+            one["name"]: one["containerPort"]
+            for container in pods[1]["spec"]["containers"]
+            for one in container.get("ports", ())
+            if "name" in one
+        }
+        policies = copy.deepcopy(self.cluster.get("networkpolicies", namespace=self.namespace)["items"])
+        for policy in policies:
+            for rule in (*policy["spec"].get("ingress", ()), *policy["spec"].get("egress", ())):
+                for one in rule.get("ports", ()):
+                    one["port"] = named.get(one["port"], one["port"])
+        ends = [End(labels=pod["metadata"]["labels"], address=pod["status"]["podIP"]) for pod in pods]
         return allowed([("hub", one) for one in policies], *ends, port)
 
     def words(self) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ def values_here(database: str, url: str, issuer: str) -> dict[str, Any]:
     settings = hub["extraFiles"]["jupytercloud"]["data"]
     settings["site"]["url"] = url
     settings["auth"] |= {"issuer": issuer, "preset": "renater", "client_id": CLIENT_ID}
-    settings["institutions"][0] |= {"home_organizations": [ORGANIZATION], "affiliations": ["member"]}
+    settings["institutions"][0] |= {"home_organizations": [ORGANIZATION], "affiliations": ["staff", "member"]}
     settings["database"] = {"url": database}
     settings["spawner"]["kubernetes"] |= {"home": {"storage_class": "shared", "capacity": "50 MiB"}}
     settings["spawner"].pop("gpus")
@@ -86,10 +87,10 @@ class Site:
     async def until(self, what: Any, seconds: float = 300) -> Any:
         return await asyncio.to_thread(until, what, self.release.words, seconds)
 
-    def open_intervals(self) -> str:
-        """What the ledger says that runs."""
-        lines = self.operator.get("services/quotas/metrics").text.splitlines()
-        return next(line.split()[-1] for line in lines if line.startswith("jupytercloud_quotas_open_intervals "))
+    def open_intervals(self) -> float:
+        """How many servers the ledger says that run."""
+        text = self.operator.get("services/quotas/metrics").text
+        return sum(float(value) for value in re.findall(r"^jupytercloud_quotas_open_intervals\S* (\S+)", text, re.M))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -107,7 +108,7 @@ async def site(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory)
         namespace = stack.enter_context(kubernetes.namespace())
         deployed, release = Deployed(kubernetes, postgresql), Release(kubernetes, namespace)
         secrets = {
-            **dict.fromkeys(SECRETS, "s" * 64),
+            **{name: name[0] * 64 for name in SECRETS},
             "heartbeat-key": new_key_pem(),
             "client-secret": CLIENT_SECRET,
             AUTHORITY: pems["authority"].read_text(),
@@ -135,7 +136,6 @@ async def test_services_beside_the_hub_answer_through_the_proxy(site: Site) -> N
     for service in ("quotas", "culler"):
         health = await site.until(lambda one=service: site.operator.get(f"services/{one}/health"))
         assert health.status_code == 200, health.text
-    assert site.operator.get("hub/api/info").json()["spawner"]["class"].endswith("ProfileKubernetesSpawner")
 
 
 async def test_a_person_logs_in_starts_a_server_and_computes(site: Site) -> None:
@@ -147,7 +147,7 @@ async def test_a_person_logs_in_starts_a_server_and_computes(site: Site) -> None
         async with person.kernel() as kernel:
             assert await kernel.run("6 * 7") == "42"
             assert await kernel.run("open('/home/jovyan/kept', 'w').write('mine')") == "4"
-    await site.until(lambda: site.open_intervals() == "1")
+    await site.until(lambda: site.open_intervals() == 1)
 
 
 async def test_policies_let_through_what_was_seen_to_answer_and_keep_servers_from_the_rest(site: Site) -> None:
@@ -184,7 +184,7 @@ async def test_a_hub_that_is_killed_comes_back_and_the_server_is_kept(site: Site
         (now,) = release.pods("singleuser-server")
         assert now["metadata"]["uid"] == server["metadata"]["uid"]
         await person.stop()
-    await site.until(lambda: site.open_intervals() == "0")
+    await site.until(lambda: site.open_intervals() == 0)
 
 
 async def test_the_api_starts_a_server_and_its_home_is_the_persons(site: Site) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.cluster_dns import cluster_dns
 from tests.support.engines import LIGHT
 from tests.support.engines_cvmfs import cvmfs, mounted
 from tests.support.engines_kubernetes import Kubernetes, Object
@@ -49,6 +50,9 @@ def test_pods_of_both_nodes_answer_to_this_machine_and_to_each_other(kubernetes:
     kubernetes.kubectl("expose", "pod", "two", "--port=80", "--target-port=8888", "-n", namespace)
     service = kubernetes.get("service", "two", namespace=namespace)["spec"]["clusterIP"]
     assert "folder" in kubernetes.exec(namespace, "one", "wget", "-qO-", f"http://{service}/")
+    with cluster_dns(kubernetes):
+        for name in ("two", f"two.{namespace}", f"two.{namespace}.svc.cluster.local"):
+            assert "folder" in kubernetes.exec(namespace, "one", "wget", "-qO-", f"http://{name}/")
 
 
 def test_limits_are_the_kernels_and_too_much_memory_ends_the_container(kubernetes: Kubernetes, namespace: str) -> None:
@@ -71,7 +75,7 @@ def test_a_quota_refuses_and_a_service_account_may_do_just_what_its_role_says(
     kubernetes: Kubernetes, namespace: str, tmp_path: Path
 ) -> None:
     hub = Kubernetes.__new__(Kubernetes)
-    hub.kubeconfig, hub._kubectl = kubernetes.account(namespace, tmp_path), kubernetes._kubectl
+    hub.kubeconfig, hub.program = kubernetes.account(namespace, tmp_path), kubernetes.program
     kubernetes.quota(namespace, pods="1", requests_memory="1Gi")
     request = {"requests": {"memory": "64Mi"}}
     hub.apply(pod("mine", resources=request))

@@ -17,11 +17,11 @@ from .proxy import proxy_command
 
 PROXY = "local/proxy:test"
 _MODULES = "opt/proxy/node_modules"
+_COMMAND = f"/{_MODULES}/configurable-http-proxy/bin/configurable-http-proxy"
 _DOCKERFILE = f"""FROM {NOTEBOOK}
 ADD proxy.tar /
-RUN ln -s /{_MODULES}/configurable-http-proxy/bin/configurable-http-proxy /usr/local/bin/configurable-http-proxy
-USER 65534
 ENTRYPOINT []
+USER 65534
 CMD ["configurable-http-proxy"]
 """
 
@@ -35,6 +35,12 @@ def load_proxy_image(cluster: Kubernetes) -> None:
     with tarfile.open(fileobj=packed, mode="w") as tar:
         tar.add(Path(node).resolve(), "usr/local/bin/node")
         tar.add(modules, _MODULES)
+        command = tarfile.TarInfo("usr/local/bin/configurable-http-proxy")
+        command.type, command.linkname = (
+            tarfile.SYMTYPE,
+            f"/{_MODULES}/configurable-http-proxy/bin/configurable-http-proxy",
+        )
+        tar.addfile(command)
     with tarfile.open(fileobj=context, mode="w") as tar:
         add(tar, "Dockerfile", _DOCKERFILE.encode())
         add(tar, "proxy.tar", packed.getvalue())
