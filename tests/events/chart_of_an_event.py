@@ -135,6 +135,7 @@ def values_here(repository: Path) -> dict[str, Any]:
     values = with_images_here(combination.values.data)
     values["scheduling"]["userPlaceholder"]["image"] = {"name": "local/pause", "tag": "3.2"}
     values["hub"]["extraConfig"]["99-at-once"] = AT_ONCE
+    values["ingress"] = {"enabled": False}  # its host would have to be a name, and here is none that all know
     return values
 
 

@@ -222,7 +222,8 @@ class Kubernetes:
     def revive(self) -> None:
         """Bring up the nodes and kubelets that died."""
         self.need_own("reviving a node")
-        script("kubernetes.sh", "up")
+        # a busy machine takes minutes, and a node that was left half-made stands in the next one's way
+        script("kubernetes.sh", "up", timeout=400)
 
 
 def minor_version(cluster: Kubernetes) -> int:
