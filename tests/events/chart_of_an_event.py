@@ -197,7 +197,9 @@ def test_a_hub_that_is_lost_with_visitors_in_their_seats_comes_back_with_them(sa
         salon.release.cluster.kubectl(*gone)
         assert visitor.get("user/seat-0001/api/status").status_code == 200, "while there is no hub"
         salon.release.wait()
-        assert "/user/seat-0001/" in str(salon.come_in(visitor, salon.codes()[0]).url), "the code opens the same seat"
+        assert "/user/seat-0001/" in str(visitor.get("hub/login").url), "she is still known"
+    with salon.visitor() as another_device:
+        assert "/user/seat-0001/" in str(salon.come_in(another_device, salon.codes()[0]).url), "her code opens her seat"
     until(lambda: salon.status()["ready"] == WARM, 300, lambda: f"{salon.status()}\n{salon.release.words()}")
     assert salon.pods() == before, "the very same servers"
 
