@@ -66,7 +66,7 @@ class Admission:
                 expires = moment_of(known.expires_s) if known.expires_s else None
                 return AdmissionAnswer(verdict="admitted", expires=expires)
             await self._ledger.lapse(session, now, message.key)
-            standings, holdings = await self._reader.standings(session, accounts, message.person, now)
+            standings, holdings = await self._reader.standings(session, accounts, message.person, now, message.key)
             resources = message.record.resources
             least = self._ledger.prices.least(message.record, self._settings.least, now)
             refused = judge(resources, least, standings, holdings)
@@ -105,7 +105,7 @@ class Admission:
         async with self._ledger.writing() as session:
             await self._ledger.find(session, message.key)
             await self._ledger.lapse(session, now)
-            await self._reader.standings(session, accounts, message.person, now)
+            await self._reader.standings(session, accounts, message.person, now, message.key)
             await self._ledger.open(session, message.key, message.record, accounts, place_until=now)
             await session.rollback()
         for language in LANGUAGES:

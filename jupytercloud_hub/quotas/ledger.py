@@ -116,6 +116,14 @@ class Prices:
         return use(resources, round(length.total_seconds()), rate)
 
 
+def server_of(starting: StartKey | None) -> dict[str, Any]:
+    """Return the parameters by which older intervals of a server that starts are found; None: those of no server."""
+    if starting is None:
+        return {"user": "", "server": "", "started_us": 0}
+    started = microseconds_of(starting.started)
+    return {"user": starting.user, "server": starting.server, "started_us": started}
+
+
 class Ledger:
     """The intervals of one hub."""
 
@@ -221,10 +229,7 @@ class Ledger:
         ``starting``: a server that starts anew. A hub starts it once at a time: an older place of that very server is
         of a start that failed while the release could not be told.
         """
-        values: dict[str, Any] = {"hub": self.hub, "moment": seconds_of(now), "user": "", "server": "", "started_us": 0}
-        if starting is not None:
-            values |= {"user": starting.user, "server": starting.server}
-            values["started_us"] = microseconds_of(starting.started)
+        values = {"hub": self.hub, "moment": seconds_of(now), **server_of(starting)}
         lapsed = list((await session.execute(_LAPSED, values)).scalars())
         for interval in lapsed:
             await self.close(session, interval, now, "expiry")

@@ -24,10 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ..contracts.admission import StartKey
 from ..contracts.person import Person
 from ..settings.quotas import Budget, Limit, QuotasSettings
 from .budgets import Account, Holding, Standing, budget_of
-from .ledger import AMOUNTS, SUMS, Ledger, seconds_of
+from .ledger import AMOUNTS, SUMS, Ledger, seconds_of, server_of
 from .pricing import COLUMN, Usage
 from .tables import ByDay, ByMonth, ByProfile, Grant, Interval, Live
 from .windows import Run, months_and_days, span
@@ -98,14 +99,20 @@ def _held(kinds: Kinds) -> Select[*tuple[Any, ...]]:
     first = Interval.begin_s + bindparam("least")
     until = case((first > moment, first), else_=moment)
     ahead = case((until > Interval.counted_s, until - Interval.counted_s), else_=0)
+    # A hub runs a server once at a time: what it starts anew has ended, though nobody told. What that used counts.
+    older = and_(
+        *(getattr(Interval, name) == bindparam(name) for name in ("user", "server")),
+        Interval.started_us < bindparam("started_us"),
+    )
+    there = case((older, 0), else_=1)
     return (
         select(
             Live.kind,
             Live.name,
             Interval.gpu_type,
-            func.count(),
-            func.sum(Interval.cpu),
-            func.sum(Interval.gpu),
+            func.sum(there),
+            func.sum(Interval.cpu * there),
+            func.sum(Interval.gpu * there),
             func.sum(ahead),
             func.sum(Interval.cpu * ahead),
             func.sum(Interval.memory * ahead),
@@ -119,14 +126,24 @@ def _held(kinds: Kinds) -> Select[*tuple[Any, ...]]:
 
 
 async def held(
-    session: AsyncSession, hub: str, accounts: Sequence[Account], least: timedelta, now: datetime
+    session: AsyncSession,
+    hub: str,
+    accounts: Sequence[Account],
+    least: timedelta,
+    now: datetime,
+    starting: StartKey | None = None,
 ) -> dict[Account, Held]:
     """Return what the accounts' servers hold at ``now``.
 
     Each is promised ``least`` of running time from its start on, and in any case the time since it was last
-    counted.
+    counted. ``starting``: a server that starts anew; an older interval of its own is no second server.
     """
-    values = {**_named(hub, accounts), "moment": seconds_of(now), "least": round(least.total_seconds())}
+    values = {
+        **_named(hub, accounts),
+        **server_of(starting),
+        "moment": seconds_of(now),
+        "least": round(least.total_seconds()),
+    }
     found: dict[Account, Held] = {}
     rows = (await session.execute(_held(_kinds(accounts)), values)).all()
     for kind, name, gpu_type, servers, cpu, gpu, *sums in rows:
@@ -228,24 +245,33 @@ class Reader:
         self.settings = settings
 
     async def standings(
-        self, session: AsyncSession, accounts: Iterable[Account], person: Person | None, now: datetime
+        self,
+        session: AsyncSession,
+        accounts: Iterable[Account],
+        person: Person | None,
+        now: datetime,
+        starting: StartKey | None = None,
     ) -> tuple[list[Standing], list[tuple[Account, Budget, Holding]]]:
         """Return where the accounts stand in each limit of their budgets, and what they hold.
 
-        ``person`` is the owner of the person's account among them.
+        ``person`` is the owner of the person's account among them; ``starting`` is the server that asks (see `held`).
         """
         found = [(account, budget_of(account, person, self.settings.budgets)) for account in accounts]
-        return await self.standings_in(session, [(who, budget) for who, budget in found if budget], now)
+        return await self.standings_in(session, [(who, budget) for who, budget in found if budget], now, starting)
 
     async def standings_in(
-        self, session: AsyncSession, budgets: Sequence[tuple[Account, Budget]], now: datetime
+        self,
+        session: AsyncSession,
+        budgets: Sequence[tuple[Account, Budget]],
+        now: datetime,
+        starting: StartKey | None = None,
     ) -> tuple[list[Standing], list[tuple[Account, Budget, Holding]]]:
         """Return the same for accounts whose budgets are known: three questions to the database, however many."""
         if not budgets:
             return [], []
         hub, zone, year = self.ledger.hub, self.ledger.prices.zone, self.settings.academic_year_starts
         accounts = [account for account, _ in budgets]
-        holds = await held(session, hub, accounts, self.settings.least, now)
+        holds = await held(session, hub, accounts, self.settings.least, now, starting)
         holdings = [(account, budget, holds.get(account, Held()).holding) for account, budget in budgets]
         spans = {limit.window: span(limit.window, now, zone, year) for _, budget in budgets for limit in budget.limits}
         if not spans:

@@ -117,6 +117,25 @@ async def test_a_server_that_starts_anew_takes_the_place_of_its_start_that_faile
     assert [interval.state for interval in await intervals(ledger)] == [DROPPED, RUNNING]
 
 
+async def test_a_server_that_starts_anew_is_not_refused_for_its_own_end_that_nobody_told(ledger: Ledger):
+    door = admission(ledger, Budget(name="one", concurrent=Concurrent(servers=1), limits=(Limit(units=3, hard=True),)))
+    await door.answer(reserve(), T0)
+    await door.answer(confirm(reserve()), T0)
+    again = reserve(started=T0 + minutes(1))
+    assert (await door.answer(reserve(server="other"), T0 + minutes(1))).verdict == "refused"
+    assert (await door.answer(again, T0 + minutes(1))).verdict == "admitted"
+    assert (await door.answer(reserve(server="other"), T0 + minutes(1))).verdict == "refused"
+    assert [interval.state for interval in await intervals(ledger)] == [RUNNING, PLACE], "its end is the hub's to tell"
+
+
+async def test_what_a_server_used_before_an_end_that_nobody_told_counts_at_its_next_start(ledger: Ledger):
+    door = admission(ledger, Budget(name="students", limits=(Limit(units=3, hard=True),)))
+    await door.answer(reserve(), T0)
+    await door.answer(confirm(reserve()), T0)
+    again = reserve(started=T0 + minutes(75))
+    assert (await door.answer(again, T0 + minutes(75))).verdict == "refused"
+
+
 async def test_two_starts_at_once_never_both_take_the_last_hour(ledger: Ledger):
     # half an hour of two cores is one unit: of ten starts at once, exactly three fit
     door = admission(ledger, Budget(name="students", limits=(Limit(units=3.5, hard=True),)))
