@@ -19,7 +19,6 @@ from playwright.async_api import Browser, Page
 from jupytercloud_hub.events import codes as pure
 from jupytercloud_hub.events.pseudonyms import ANIMALS, MANNERS
 from tests.events.conftest import INSIDE, OPENS, SEATS, Fair, fair
-from tests.events.test_service import PROFILE
 from tests.support.event_hub import EventHub, event, until
 from tests.support.languages import read, strangers
 
@@ -129,16 +128,8 @@ async def test_pages_of_an_open_code(fair: Fair, browser: Browser, look: Callabl
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventHub]:
-    base = tmp_path_factory.mktemp("fair")
-    (base / "site.yaml").write_text('site: {name: labo, url: "http://127.0.0.1:8000/labo/"}\n' + PROFILE)
-    words = ("--seats", "3", "--warm", "1", "--profile", "lab", "--site", str(base / "site.yaml"))
-    hub = EventHub.create(base / "salon", *words, notice="1 s")
-    hub.start()
-    try:
-        hub.wait()
+    with EventHub.running(tmp_path_factory.mktemp("fair"), seats=3, warm=1, notice="1 s") as hub:
         yield hub
-    finally:
-        hub.end()
 
 
 async def test_board_report_and_visitors_page(hub: EventHub, browser: Browser, look: Callable[..., Any]) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from tests.support import ROOT
 from tests.support.demo import Demo, running
 from tests.support.event_hub import EventHub, event, until
 from tests.support.person import log_in, start_server, stop_server
@@ -109,27 +108,8 @@ def test_site_federation_and_usage_have_data_over_the_demo_while_people_come_and
 
 @pytest.fixture
 def fair(tmp_path: Path) -> Iterator[EventHub]:
-    (tmp_path / "site.yaml").write_text(
-        f"""
-site: {{name: labo, url: "http://127.0.0.1:8000/labo/"}}
-spawner: {{backend: local, local: {{homes: homes}}}}
-profiles:
-  - name: lab
-    title: Lab
-    default: true
-    resources: {{memory: 64 MiB}}
-    command: [python3, -m, tests.spawners.tiny_server]
-    environment: {{PYTHONPATH: {ROOT}}}
-"""
-    )
-    words = ("--seats", "3", "--warm", "1", "--profile", "lab", "--site", str(tmp_path / "site.yaml"))
-    hub = EventHub.create(tmp_path / "salon", *words, after=READS_METRICS)
-    hub.start()
-    try:
-        hub.wait()
+    with EventHub.running(tmp_path, seats=3, warm=1, after=READS_METRICS) as hub:
         yield hub
-    finally:
-        hub.end()
 
 
 def comes_to_a_seat(fair: EventHub, code: str) -> bool:

@@ -48,17 +48,6 @@ ORGANIZATION = {
     "idp": "https://idp.univ-grenoble.example/shibboleth",
 }
 """What the demonstration's provider says of alice beside her own claims."""
-PROFILE = f"""
-site: {{name: labo, url: "http://127.0.0.1:8000/labo/"}}
-spawner: {{backend: local, local: {{homes: homes, end_with_hub: true}}}}
-profiles:
-  - name: lab
-    title: Lab
-    default: true
-    resources: {{memory: 64 MiB}}
-    command: [python3, -m, tests.spawners.tiny_server]
-    environment: {{PYTHONPATH: {ROOT}}}
-"""
 
 
 def types(command: str, folder: Path, words: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -113,16 +102,8 @@ def person(demo: Demo) -> str:
 
 @pytest.fixture(scope="module")
 def fair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventHub]:
-    base = tmp_path_factory.mktemp("fair")
-    (base / "site.yaml").write_text(PROFILE)
-    words = ("--seats", "12", "--warm", "1", "--profile", "lab", "--site", str(base / "site.yaml"))
-    hub = EventHub.create(base / "salon", *words)
-    hub.start()
-    try:
-        hub.wait()
+    with EventHub.running(tmp_path_factory.mktemp("fair"), seats=12, warm=1) as hub:
         yield hub
-    finally:
-        hub.end()
 
 
 def test_each_page_has_three_commands_and_all_are_looked_at() -> None:

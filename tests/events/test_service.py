@@ -26,31 +26,11 @@ from jupytercloud_hub.events.purge import OUTPUT
 from tests.support import ROOT
 from tests.support.event_hub import PATIENCE, EventHub, event, until
 
-PROFILE = f"""
-spawner: {{backend: local, local: {{homes: homes, end_with_hub: true}}}}
-profiles:
-  - name: lab
-    title: Lab
-    default: true
-    resources: {{memory: 64 MiB}}
-    command: [python3, -m, tests.spawners.tiny_server]
-    environment: {{PYTHONPATH: {ROOT}}}
-"""
-
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventHub]:
-    base = tmp_path_factory.mktemp("fair")
-    (base / "site.yaml").write_text('site: {name: labo, url: "http://127.0.0.1:8000/labo/"}\n' + PROFILE)
-    hub = EventHub.create(
-        base / "salon", "--seats", "3", "--warm", "2", "--profile", "lab", "--site", str(base / "site.yaml")
-    )
-    hub.start()
-    try:
-        hub.wait()
+    with EventHub.running(tmp_path_factory.mktemp("fair"), seats=3, warm=2) as hub:
         yield hub
-    finally:
-        hub.end()
 
 
 def test_seats_stand_ready_are_topped_up_and_lead_to_the_notebook_at_once(hub: EventHub) -> None:

@@ -6,6 +6,8 @@ import csv
 import json
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,22 @@ from click.testing import CliRunner
 from jupytercloud_hub.cli.main import main
 from jupytercloud_hub.events.files import SeatFiles
 from jupytercloud_hub.settings import load
+from tests.support import ROOT
 from tests.support.hub_process import HubProcess
 
 PATIENCE = 150
+SITE = f"""
+site: {{name: labo, url: "http://127.0.0.1:8000/labo/"}}
+spawner: {{backend: local, local: {{homes: homes, end_with_hub: true}}}}
+profiles:
+  - name: lab
+    title: Lab
+    default: true
+    resources: {{memory: 64 MiB}}
+    command: [python3, -m, tests.spawners.tiny_server]
+    environment: {{PYTHONPATH: {ROOT}}}
+"""
+"""A site whose one profile is a server that starts at once."""
 
 
 def until(what: Any, message: Any) -> Any:
@@ -62,6 +77,20 @@ class EventHub(HubProcess):
         written = re.sub(r"(  profile: \w+\n)", rf"\1  notice: {notice}\n", written)
         written = re.sub(r"\n  url: .*", "\n  url: {url}", written, count=1)
         return cls(folder, written, path="/salon/", after=after)
+
+    @classmethod
+    @contextmanager
+    def running(cls, folder: Path, seats: int, warm: int, **more: str) -> Iterator[EventHub]:
+        """Run the hub of an event of `SITE`'s profile, and end it; ``more`` as for `create`."""
+        (folder / "site.yaml").write_text(SITE)
+        words = ("--seats", str(seats), "--warm", str(warm), "--profile", "lab", "--site", str(folder / "site.yaml"))
+        hub = cls.create(folder / "salon", *words, **more)
+        hub.start()
+        try:
+            hub.wait()
+            yield hub
+        finally:
+            hub.end()
 
     def wait(self, seconds: float = 300) -> None:
         super().wait(seconds)
