@@ -157,12 +157,17 @@ def _async_engine(url: URL, pool_size: int) -> AsyncEngine:
             pool_size=2,
             max_overflow=0,
             pool_timeout=BUSY_MILLISECONDS / 1000,
+            hide_parameters=True,
         )
         event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
         event.listen(engine.sync_engine, "begin", _sqlite_begin)
         return engine
     return create_async_engine(
-        url.set(drivername="postgresql+psycopg"), pool_size=pool_size, pool_pre_ping=True, pool_timeout=5
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=5,
+        hide_parameters=True,
     )
 
 

@@ -220,6 +220,21 @@ async def test_a_transaction_ends_whole_or_not_at_all(make):
     await database.close()
 
 
+async def test_an_error_of_the_database_is_told_without_the_values_of_the_statement(make):
+    database = make()
+    async with database.engine.begin() as connection:
+        await connection.run_sync(Tables.metadata.create_all)
+    for _ in range(2):
+        try:
+            async with database.session() as session:
+                session.add(Event(name="anna@univ.example", at=datetime.now(UTC)))
+        except SQLAlchemyError as error:
+            refused = str(error)
+    assert "test_event" in refused
+    assert "[SQL parameters hidden" in refused
+    await database.close()
+
+
 async def test_two_transactions_that_read_and_then_write_take_turns_and_lose_nothing(make):
     database = make()
     async with database.session() as session:
