@@ -18,9 +18,7 @@ def configure_hub(config: Any, settings: Settings) -> None:
     hub.public_url = site.url
     hub.cookie_secret_file = str(state / "jupyterhub_cookie_secret")
     hub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
-    update(
-        hub, "db_kwargs", {"hide_parameters": True}
-    )  # what is logged names no people
+    update(hub, "db_kwargs", {"hide_parameters": True})  # what is logged names no people
     if site.cookie_host_prefix:
         hub.cookie_host_prefix_enabled = True
     if site.wildcard:
