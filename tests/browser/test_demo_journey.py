@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser, Page, Response, expect
 
 from tests.support.demo import Demo
+from tests.support.lab import run_all_cells
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 
@@ -84,9 +85,7 @@ async def test_a_person_logs_in_once_works_at_her_site_and_leaves_everywhere(
 
     # All cells; the plot.
     await page.locator(".jp-NotebookPanel-notebook .jp-CodeCell").first.wait_for(timeout=60_000)
-    await page.get_by_text("Python 3 (ipykernel)").first.wait_for()
-    await page.get_by_role("menuitem", name="Run", exact=True).click()
-    await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    await run_all_cells(page)
     await page.get_by_text("Cumul par pays").first.wait_for(timeout=60_000)
     await expect(page.locator(".bk-Figure")).to_have_count(4, timeout=90_000)
     await expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()

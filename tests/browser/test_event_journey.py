@@ -15,6 +15,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.support.event_hub import EventHub, event, until
+from tests.support.lab import run_all_cells
 from tests.support.pdf import links, pages
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
@@ -119,9 +120,7 @@ async def test_a_visitor_comes_with_a_ticket_works_and_leaves_nothing_behind(
 
     # The exercise, on the warm seat.
     await page.set_viewport_size({"width": 1280, "height": 800})
-    await page.get_by_text("Python 3 (ipykernel)").first.wait_for()
-    await page.get_by_role("menuitem", name="Run", exact=True).click()
-    await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    await run_all_cells(page)
     await expect(page.locator(".bk-Figure").first).to_be_visible(timeout=180_000)
     await page.keyboard.press("Control+s")
     await look(page, "evenement-carnet", ours=False)
