@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -222,12 +222,9 @@ async def _of_subject(session: AsyncSession, subject: Subject) -> Binding | None
 
 async def _claimed(session: AsyncSession, identifiers: Sequence[tuple[ClaimKind, str]]) -> Claimable | None:
     """Return the account of before that one of the identifiers opens; the first identifier in order wins."""
-    for kind, value in identifiers:
-        query = select(Claimable).where(Claimable.kind == kind, Claimable.value == value)
-        found = (await session.scalars(query)).first()
-        if found is not None:
-            return found
-    return None
+    wanted = tuple_(Claimable.kind, Claimable.value).in_(identifiers)
+    found = (await session.scalars(select(Claimable).where(wanted))).all()
+    return min(found, key=lambda one: identifiers.index((one.kind, one.value)), default=None)
 
 
 async def _is_retired(session: AsyncSession, username: str) -> bool:

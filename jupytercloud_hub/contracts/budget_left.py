@@ -1,7 +1,7 @@
 """What the spawn form asks of the quota service: where a person's budgets stand, and what a server costs.
 
-``GET api/v1/usage?user=NAME&days=1`` with the hub's own token (the scope of admission), below the quota service's
-prefix; ``Accept-Language`` chooses the language of the titles. The answer holds more than this; the rest is not read.
+``POST api/v1/budgets`` with the hub's own token (the scope of admission), below the quota service's prefix. The hub
+says whom it asks for as it knows her now: the service need not ask it back.
 """
 
 from __future__ import annotations
@@ -11,9 +11,18 @@ from typing import Literal
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from .model import Model
+from .person import Person
+from .text import Language
 
-USAGE_PATH = "api/v1/usage"
-"""Path of the endpoint below the quota service's prefix; GET."""
+BUDGETS_PATH = "api/v1/budgets"
+"""Path of the endpoint below the quota service's prefix; POST."""
+
+
+class BudgetsAsked(Model):
+    """The question."""
+
+    person: Person = Field(description="Whose form it is; accounts (person, groups, organization) follow from it.")
+    language: Language = Field(default="fr", description="The language of the budgets' titles.")
 
 
 class BudgetLeft(Model):

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import StrictBool
+
+from .instant import Instant
 from .model import Model
 
 USER_INFO_KEY = "jupytercloud"
 """The member of JupyterHub's ``user_info`` under which the authenticator publishes a person."""
 
-LAST_SECOND = 2**37  # seconds since 1970: beyond any date that is meant
+_MOMENTS = (datetime(1971, 1, 1, tzinfo=UTC).timestamp(), datetime(2199, 1, 1, tzinfo=UTC).timestamp())
+"""Where `Instant` takes them."""
 
 
 class Person(Model):
@@ -30,8 +34,8 @@ class Person(Model):
     entitlements: tuple[str, ...] = ()
     """Only those that a rule of the federation names: the authenticator publishes no others."""
     language: str | None = None
-    admin: bool = False
-    mfa_until: datetime | None = None
+    admin: StrictBool = False
+    mfa_until: Instant | None = None
     """Until when her login with two factors counts as one; None where she had none."""
 
     def is_strong(self, now: datetime | None) -> bool:
@@ -52,7 +56,7 @@ class Person(Model):
             return tuple(value) if isinstance(value, list | tuple) else ()
 
         def moment(value: Any) -> datetime | None:
-            known = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < LAST_SECOND
+            known = isinstance(value, int | float) and not isinstance(value, bool) and _MOMENTS[0] < value < _MOMENTS[1]
             return datetime.fromtimestamp(value, UTC) if known else None
 
         return cls(

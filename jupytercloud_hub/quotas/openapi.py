@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import RootModel
 
 from ..contracts.admission import ADMISSION_SCOPE, AdmissionAnswer, AdmissionRequest
+from ..contracts.budget_left import BudgetsAsked, BudgetsLeft
 from ..contracts.stops import StopList
 from ..web.openapi import Api, Call
 from ..web.openapi import document as framed
@@ -30,6 +31,13 @@ CALLS = (
         AdmissionAnswer,
         AdmissionBody,
         refusals=(409, 422),
+    ),
+    Call(
+        "post",
+        "/api/v1/budgets",
+        f"Where a person's budgets stand, for her spawn form. For tokens with {ADMISSION_SCOPE}",
+        BudgetsLeft,
+        BudgetsAsked,
     ),
     Call("get", "/api/v1/stops", "Whom the culler is to stop, and why", StopList),
     Call("get", "/api/v1/usage", "What a person used, and what is left", UsageReport, asks=("user", "days")),

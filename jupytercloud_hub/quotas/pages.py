@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from tornado.web import authenticated
 
 from ..contracts.admission import ADMISSION_SCOPE
+from ..contracts.budget_left import BudgetsAsked, BudgetsLeft
 from ..contracts.stops import StopList
 from ..contracts.text import Text
 from ..settings.configure.names import STOPS_SCOPE
@@ -21,7 +22,7 @@ from .chart import chart
 from .managing import Authority
 from .notices import started_of
 from .openapi import MOST_DAYS, AdmissionBody, document
-from .report import DayView, Overview, UsageReport, overview, report
+from .report import DayView, Overview, UsageReport, budget_left, overview, report, standings_of
 
 if TYPE_CHECKING:
     from .service import QuotasService
@@ -89,6 +90,19 @@ class AdmissionHandler(ApiHandler):
         self.write_model(answer)
 
 
+class BudgetsHandler(ApiHandler):
+    """Where a person's budgets stand, for her spawn form. For the hub's own token only."""
+
+    required_scopes = (ADMISSION_SCOPE,)
+
+    async def post(self) -> None:
+        """Answer as the class says."""
+        service, asked = quotas_service(self), self.json_body(BudgetsAsked)
+        standings = await standings_of(service.reader, asked.person, service.now())
+        budgets = tuple(budget_left(standing, asked.language) for standing in standings)
+        self.write_model(BudgetsLeft(budgets=budgets, prices=service.prices()))
+
+
 class StopsHandler(ApiHandler):
     """Whom the culler is to stop, and why."""
 
@@ -114,11 +128,7 @@ class UsageHandler(ApiHandler):
         sent = len((self.request.query_arguments.get("user") or [b""])[-1].decode("utf-8", "replace"))
         if wanted is not None and (not 1 <= sent <= LONGEST_NAME or len(wanted) != sent):
             raise PublicError(400, "bad-user", Text("There is no such person"), Text("user is a username."))
-        if wanted is not None and self.has_scope(ADMISSION_SCOPE):  # the hub itself, for its spawn form
-            account = Account("person", wanted)
-            person = await service.person(wanted)
-            found = await overview(service.reader, account, person, service.now(), asked_days(self))
-        elif wanted is None or wanted == self.person.username:
+        if wanted is None or wanted == self.person.username:
             found = await _own(self, asked_days(self))
         elif self.person.admin:
             account = Account("person", wanted)
@@ -126,8 +136,7 @@ class UsageHandler(ApiHandler):
             found = await overview(service.reader, account, person, service.now(), asked_days(self))
         else:
             raise forbidden()
-        prices = service.ledger.prices.by_profile(service.settings.profiles, service.now())
-        return report(found, service.ledger.hub, self.language, prices)
+        return report(found, service.ledger.hub, self.language, service.prices())
 
 
 class ExportHandler(UsageHandler):
@@ -169,6 +178,7 @@ def as_csv(days: tuple[DayView, ...]) -> str:
 HANDLERS = [
     (r"", PersonPage),
     (r"api/v1/admission", AdmissionHandler),
+    (r"api/v1/budgets", BudgetsHandler),
     (r"api/v1/stops", StopsHandler),
     (r"api/v1/usage", UsageHandler),
     (r"api/v1/openapi\.json", OpenApi),

@@ -198,6 +198,10 @@ class QuotasService(Service):
             return None
         return Person.from_hub_user(model) if model else None
 
+    def prices(self) -> dict[str, float]:
+        """Return units for an hour of a server, by profile as the catalogue has it, today."""
+        return self.ledger.prices.by_profile(self.settings.profiles, self.now())
+
     def _failed(self, error: str) -> None:
         self._last_error = error
         self.metrics.looks.labels("failed").inc()

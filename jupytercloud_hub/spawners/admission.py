@@ -15,7 +15,9 @@ from ..contracts.admission import (
     Release,
     Reserve,
 )
-from ..contracts.budget_left import USAGE_PATH, BudgetsLeft
+from ..contracts.budget_left import BUDGETS_PATH, BudgetsAsked, BudgetsLeft
+from ..contracts.person import Person
+from ..contracts.text import Language
 from .http import asked
 
 
@@ -50,18 +52,18 @@ class Admission:
         except ValidationError as error:
             raise NoAnswerError(f"{message.action}: an answer of another shape ({error.error_count()})") from None
 
-    async def budgets(self, username: str, language: str) -> BudgetsLeft:
+    async def budgets(self, person: Person, language: Language) -> BudgetsLeft:
         """Return where a person's budgets stand, and prices. Raises `NoAnswerError` after the timeout at the latest."""
-        address = f"{self._base}/{USAGE_PATH}"
-        headers = {**self._headers, "Accept-Language": language}
+        address = f"{self._base}/{BUDGETS_PATH}"
+        body = BudgetsAsked(person=person, language=language).model_dump_json()
         server = await asked(address)
         try:
             async with asyncio.timeout(self._timeout), server.slots:
-                answer = await server.client.get(address, params={"user": username, "days": 1}, headers=headers)
+                answer = await server.client.post(address, content=body, headers=self._headers)
             if answer.status_code != httpx.codes.OK:
-                raise NoAnswerError(f"usage: HTTP {answer.status_code}")
+                raise NoAnswerError(f"budgets: HTTP {answer.status_code}")
             return BudgetsLeft.model_validate_json(answer.content)
         except TimeoutError:
-            raise NoAnswerError(f"usage: no answer within {self._timeout:g} s") from None
+            raise NoAnswerError(f"budgets: no answer within {self._timeout:g} s") from None
         except (httpx.HTTPError, ValidationError) as error:
-            raise NoAnswerError(f"usage: {type(error).__name__}") from None
+            raise NoAnswerError(f"budgets: {type(error).__name__}") from None

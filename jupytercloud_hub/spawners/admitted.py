@@ -95,7 +95,7 @@ class AdmissionMixin(ChoiceMixin):
         if not self.quota_url:
             return NOTHING_COUNTED
         try:
-            return await self._admission.budgets(self.user.name, self.language)
+            return await self._admission.budgets(self.person, self.language)
         except NoAnswerError as error:
             self.log.warning("Quota service, %s: the form of %s goes without it", error, self.user.name)
             return NOTHING_COUNTED

@@ -19,4 +19,4 @@ def user_redirect_hook(path: str, request: HTTPServerRequest, user: Any, base_ur
     own = f"{user.url.rstrip('/')}/{rest}"
     if user.spawner.ready:
         return own
-    return f"{base_url}spawn/{user.escaped_name}?next={quote(own, safe='')}"
+    return f"{base_url}hub/spawn/{user.escaped_name}?next={quote(own, safe='')}"

@@ -1,5 +1,6 @@
 """The site's agent: what it tells, what it keeps to itself, and that the portal may be away."""
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -7,8 +8,18 @@ import pytest
 
 from jupytercloud_hub.contracts.heartbeat import Heartbeat, Notice
 from jupytercloud_hub.federation import signing
-from jupytercloud_hub.federation.agent import AgentService, Notices, compose, read_notices, site_key, write_notices
+from jupytercloud_hub.federation.agent import (
+    AgentService,
+    Notices,
+    compose,
+    good_for,
+    read_notices,
+    site_key,
+    write_notices,
+)
+from jupytercloud_hub.hubapi import HubApiError
 from jupytercloud_hub.settings import load
+from jupytercloud_hub.settings.federation import FederationSettings
 from jupytercloud_hub.web.context import ServiceContext
 from tests.federation.conftest import portal_of, user, write_portal
 
@@ -80,13 +91,24 @@ def test_what_the_operator_announced_is_kept_in_the_state_folder(tmp_path):
     assert read_notices(tmp_path) == Notices()
 
 
+@dataclass
+class SiteHub:
+    owners: list[str]
+    away: bool = False
+    asked: list[str] = field(default_factory=list)
+
+
 @pytest.fixture
 async def hub_api(monkeypatch):
-    """The site's hub, which tells of two servers."""
+    """The site's hub, which tells of two servers; gives what it was asked, and may be made to tell of others."""
+    hub = SiteHub(["a", "b"])
 
     def answer(request: httpx.Request) -> httpx.Response:
+        hub.asked.append(request.url.path.rpartition("/")[2])
+        if hub.away:
+            return httpx.Response(403)
         if request.url.path.endswith("/users"):
-            items = [with_server("a", "lab"), with_server("b", "lab")]
+            items = [with_server(name, "lab") for name in hub.owners]
             return httpx.Response(200, json={"items": items, "_pagination": {"next": None}})
         return httpx.Response(200, json={"version": "6.1.1"})
 
@@ -94,6 +116,7 @@ async def hub_api(monkeypatch):
 
     real = agent.HubApi
     monkeypatch.setattr(agent, "HubApi", lambda *a, **k: real(*a, **k, transport=httpx.MockTransport(answer)))
+    return hub
 
 
 def agent_of(settings, transport=None) -> AgentService:
@@ -144,5 +167,30 @@ async def test_a_portal_that_is_away_is_told_in_health_and_harms_nothing(tmp_pat
         healthy, detail = await agent.health()
         assert healthy
         assert detail["sent_at"] is None
+    finally:
+        await agent.stop()
+
+
+def test_the_more_servers_run_the_longer_the_hub_is_left_alone_but_never_until_a_heartbeat_expires():
+    assert good_for(0) == 0
+    assert good_for(100) == pytest.approx(3)
+    assert good_for(1000) == pytest.approx(30)
+    assert good_for(100_000) == 45 < FederationSettings().health.heartbeat_expires.total_seconds()
+
+
+async def test_heartbeats_of_a_full_site_do_not_ask_its_hub_for_all_servers_each_time(tmp_path, hub_api):
+    agent = agent_of(site_settings(tmp_path), httpx.MockTransport(lambda request: httpx.Response(200, json={})))
+    await agent.start()
+    try:
+        hub_api.owners = [f"person-{number}" for number in range(100)]
+        for _ in range(3):
+            await agent.send()
+        assert hub_api.asked.count("users") == 1
+        hub_api.away = True
+        with pytest.raises(HubApiError):
+            await agent.send()  # a heartbeat says that the hub answers
+        hub_api.away, hub_api.owners = False, ["she-who-was-first-after-its-return"]
+        await agent.send()
+        assert hub_api.asked.count("users") == 2
     finally:
         await agent.stop()

@@ -11,7 +11,7 @@ import pytest
 
 from jupytercloud_hub.quotas.tables import CLOSED, RUNNING
 
-from .hub import ADMIN_TOKEN, Person, QuotaHub, until
+from .hub import ADMIN_TOKEN, ASKER_TOKEN, Person, QuotaHub, until
 
 QUOTAS = {
     "heartbeat": "1 s",
@@ -106,6 +106,8 @@ async def test_who_may_ask_what(hub: QuotaHub):
         ("POST", "api/v1/admission", anna, body, 403),
         ("POST", "api/v1/admission", "", body, 401),
         ("POST", "api/v1/admission", ADMIN_TOKEN, body, 403),
+        ("POST", "api/v1/budgets", anna, {"person": {"username": "anna"}}, 403),
+        ("POST", "api/v1/budgets", "", {"person": {"username": "anna"}}, 401),
         ("GET", "api/v1/stops", anna, None, 403),
         ("GET", "api/v1/usage", "", None, 401),
         ("GET", "api/v1/usage?user=bea", anna, None, 403),
@@ -123,6 +125,20 @@ async def test_who_may_ask_what(hub: QuotaHub):
     metrics = (await hub.ask("GET", "metrics", ADMIN_TOKEN)).text
     assert 'jupytercloud_quotas_admissions_total{verdict="refused"}' in metrics
     assert "anna" not in metrics
+
+
+async def test_the_spawn_form_is_told_of_the_person_what_she_reads_herself_and_the_hub_is_not_asked_back(hub: QuotaHub):
+    person = {"username": "nobody-whom-the-hub-knows", "groups": ["cours"]}
+    answer = await hub.ask("POST", "api/v1/budgets", ASKER_TOKEN, json={"person": person, "language": "en"})
+    assert answer.status_code == 200, answer.text
+    [budget] = answer.json()["budgets"]
+    assert (budget["title"], budget["measure"], budget["limit"], budget["left"]) == ("Students' budget", "units", 2, 2)
+    anna = await hub.token("anna")
+    herself = (await hub.ask("GET", "api/v1/usage", anna)).json()
+    answer = await hub.ask("POST", "api/v1/budgets", ASKER_TOKEN, json={"person": {"username": "anna"}})
+    [budget], [own] = answer.json()["budgets"], herself["budgets"]
+    assert budget == {name: own[name] for name in budget}
+    assert answer.json()["prices"] == herself["prices"]
 
 
 async def test_a_manager_grants_to_a_person_of_her_group_who_then_starts(hub: QuotaHub):

@@ -157,11 +157,3 @@ async def test_form_goes_without_a_budget_that_is_not_told(hub: Any, quotas: Quo
         page = await visitor.get("spawn")
     assert page.status_code == 200
     assert "Choisir un profil" in page.text
-
-
-def test_answer_of_our_quota_service_holds_what_the_form_reads() -> None:
-    from jupytercloud_hub.contracts.budget_left import BudgetLeft, BudgetsLeft
-    from jupytercloud_hub.quotas.report import BudgetView, UsageReport
-
-    assert set(BudgetLeft.model_fields) <= set(BudgetView.model_fields)
-    assert set(BudgetsLeft.model_fields) <= set(UsageReport.model_fields)

@@ -12,6 +12,7 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
 
 from jupytercloud_hub.contracts.admission import AdmissionAnswer, Reserve, admission_request
+from jupytercloud_hub.contracts.budget_left import BudgetsAsked
 
 ADMITTED = AdmissionAnswer(verdict="admitted", expires=datetime.now(UTC) + timedelta(minutes=5))
 
@@ -43,16 +44,17 @@ class Quotas:
                 else:
                     self.write(AdmissionAnswer(verdict=f"{message.action}ed".replace("ee", "e")).model_dump_json())
 
-        class Usage(RequestHandler):
-            async def get(self) -> None:
-                outer.asked.append((self.get_query_argument("user"), self.request.headers["Accept-Language"]))
+        class Budgets(RequestHandler):
+            async def post(self) -> None:
+                asked = BudgetsAsked.model_validate_json(self.request.body)
+                outer.asked.append((asked.person.username, asked.language))
                 outer.tokens.add(self.request.headers["Authorization"])
                 await asyncio.sleep(outer.delay)
                 self.set_status(outer.status)
                 self.write({"name": "more than the form reads", "budgets": outer.budgets, "prices": outer.prices})
 
         prefix = "/services/quotas/api/v1"
-        self.server = HTTPServer(Application([(f"{prefix}/admission", Handler), (f"{prefix}/usage", Usage)]))
+        self.server = HTTPServer(Application([(f"{prefix}/admission", Handler), (f"{prefix}/budgets", Budgets)]))
         self.server.add_socket(sock)
         self.url = f"http://127.0.0.1:{port}/services/quotas/"
 
