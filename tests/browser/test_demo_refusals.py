@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.test_demo_journey import LINK, log_in, watch
-from tests.support.demo import Demo
+from tests.support.demo import Demo, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -92,17 +93,24 @@ async def test_a_profile_that_asks_for_what_no_site_has_is_refused_by_portal_and
     await context.close()
 
 
+@pytest.fixture
+def short_lived(tmp_path: Path) -> Iterator[Demo]:
+    """A federation of the test's own: one of its sites is gone afterwards."""
+    with running(tmp_path) as demo:
+        yield demo
+
+
 async def test_when_her_site_was_killed_the_portal_says_so_and_keeps_her_place(
-    demo: Demo, browser: Browser, look: Callable[..., Any]
+    short_lived: Demo, browser: Browser, look: Callable[..., Any]
 ) -> None:
-    context, page = await enter(demo, browser, "david")
-    await page.goto(f"{demo.portal}services/federation/go/hub/home")  # her first visit sets her home site
-    await expect(page).to_have_url(f"{demo.site('paris-saclay')}hub/home")
-    os.kill(json.loads((demo.state / "running.json").read_text())["paris-saclay"], signal.SIGKILL)
+    context, page = await enter(short_lived, browser, "david")
+    await page.goto(f"{short_lived.portal}services/federation/go/hub/home")  # her first visit sets her home site
+    await expect(page).to_have_url(f"{short_lived.site('paris-saclay')}hub/home")
+    os.kill(json.loads((short_lived.state / "running.json").read_text())["paris-saclay"], signal.SIGKILL)
     for _ in range(60):
-        answer = await page.goto(demo.portal + LINK)
+        answer = await page.goto(short_lived.portal + LINK)
         assert answer is not None
-        if answer.url.startswith(demo.portal) and answer.status == 503:
+        if answer.url.startswith(short_lived.portal) and answer.status == 503:
             break
         await page.wait_for_timeout(500)
     assert answer.status == 503
@@ -110,7 +118,7 @@ async def test_when_her_site_was_killed_the_portal_says_so_and_keeps_her_place(
     await expect(page.locator("html")).to_have_attribute("lang", "fr")
     await expect(page.locator("main")).to_contain_text("Paris-Saclay")
     await look(page, "site-arrete")
-    await page.goto(f"{demo.portal}services/federation/")
+    await page.goto(f"{short_lived.portal}services/federation/")
     await expect(page.locator("main")).to_contain_text("Ne répond pas")
     await look(page, "portail-site-arrete")
     await context.close()
