@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -55,14 +56,23 @@ class TestHub(JupyterHub):
     """JupyterHub without its command line, its signals and its atexit."""
 
     __test__ = False
+    others: frozenset[asyncio.Task[Any]] = frozenset()
+    """Tasks of the loop that were there before the hub: a browser's, or the test's own."""
+
+    async def shutdown_cancel_tasks(self, sig: Any = None) -> None:
+        """Clean up and cancel all tasks as JupyterHub does, but not the others': a browser could not be closed then."""
+        await self.cleanup()
+        current = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task not in self.others and task is not current]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def init_signal(self) -> None:
         pass
 
     def load_config_file(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def _stop_event_loop(self) -> None:
         pass
 
     def init_logging(self) -> None:
@@ -86,7 +96,9 @@ async def start_hub(config: Config, people: Mapping[str, Mapping[str, Any]], fol
     base.Authenticator.allow_all = True
     base.Authenticator.manage_groups = True
     base.merge(config)
+    others = frozenset(asyncio.all_tasks())
     hub = TestHub.instance(config=base)
+    hub.others = others
     await hub.initialize([])
     await hub.start()
     return hub
@@ -97,6 +109,10 @@ async def stop_hub(hub: TestHub, *, servers: bool = True) -> None:
     if servers:
         for user in list(hub.users.values()):
             for name, spawner in list(user.spawners.items()):
+                for _ in range(300):  # who is on the way up can't be stopped
+                    if spawner.pending != "spawn":
+                        break
+                    await asyncio.sleep(0.1)
                 if spawner.active:
                     await user.stop(name)
     hub.cleanup_servers = False

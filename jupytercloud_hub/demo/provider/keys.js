@@ -1,11 +1,14 @@
 // The provider's keys, made once and kept, so that what was signed before a restart is still good after it.
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
+const PEM = { publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } };
+
 function signingKey(type, options, alg) {
-  const { privateKey } = generateKeyPairSync(type, options);
-  return { ...privateKey.export({ format: 'jwk' }), alg, use: 'sig', kid: randomBytes(8).toString('hex') };
+  // By way of PEM: Node 20 waits for itself for ever where the key that was just made is exported and collected at once.
+  const { privateKey } = generateKeyPairSync(type, { ...options, ...PEM });
+  return { ...createPrivateKey(privateKey).export({ format: 'jwk' }), alg, use: 'sig', kid: randomBytes(8).toString('hex') };
 }
 
 function makeKeys() {
