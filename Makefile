@@ -67,7 +67,7 @@ test-engines: $(READY)
 	@test "$$(id -u)" = 0 || { echo "make test-engines starts real engines and installs Debian packages: run it as root"; exit 1; }
 	@tests/engines/install.sh
 	@tests/engines/build.sh
-	@$(BIN)/python -m pytest -m engines $(or $(PYTEST_ARGS),-n 2 --dist loadgroup)
+	@$(BIN)/python -m pytest -m engines $(PYTEST_ARGS)
 
 DEPLOY := tests/images/in_the_images.py \
   $(addprefix tests/deploy/,secrets_on_swarm.py options_on_swarm.py portal_on_swarm.py loss_of_machines.py)

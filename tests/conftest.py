@@ -13,17 +13,6 @@ from tests.support.engines_swarm import swarm  # noqa: F401
 from tests.support.postgresql import Postgresql
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep with ``--dist loadgroup`` all tests of one engine on one worker, and the others file by file.
-
-    Tests kill nodes and fill them up: two of one engine can't run at once, one of each can.
-    """
-    for item in items:
-        used = (*getattr(item, "fixturenames", ()), item.nodeid)
-        engine = next((name for name in ("kubernetes", "swarm") if any(name in each for each in used)), None)
-        item.add_marker(pytest.mark.xdist_group(engine or item.nodeid.partition("::")[0]))
-
-
 @pytest.fixture(autouse=True, scope="session")
 def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give Jupyter, browsers and npm a home of their own."""
