@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from tornado.web import authenticated
 
 from ..contracts.admission import ADMISSION_SCOPE
-from ..contracts.budget_left import BudgetsAsked, BudgetsLeft
+from ..contracts.budget_left import BudgetLeft, BudgetsAsked, BudgetsLeft
 from ..contracts.stops import StopList
 from ..contracts.text import Text
 from ..settings.configure.names import STOPS_SCOPE
@@ -22,7 +22,7 @@ from .chart import chart
 from .managing import Authority
 from .notices import started_of
 from .openapi import MOST_DAYS, AdmissionBody, document
-from .report import DayView, Overview, UsageReport, budget_left, overview, report, standings_of
+from .report import DayView, Overview, UsageReport, budget_view, overview, report, standings_of
 
 if TYPE_CHECKING:
     from .service import QuotasService
@@ -99,7 +99,8 @@ class BudgetsHandler(ApiHandler):
         """Answer as the class says."""
         service, asked = quotas_service(self), self.json_body(BudgetsAsked)
         standings = await standings_of(service.reader, asked.person, service.now())
-        budgets = tuple(budget_left(standing, asked.language) for standing in standings)
+        views = (budget_view(standing, asked.language).model_dump() for standing in standings)
+        budgets = tuple(BudgetLeft.model_validate(view) for view in views)
         self.write_model(BudgetsLeft(budgets=budgets, prices=service.prices()))
 
 

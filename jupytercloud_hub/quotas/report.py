@@ -9,7 +9,6 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from ..contracts.budget_left import BudgetLeft
 from ..contracts.model import Model
 from ..contracts.person import Person
 from ..contracts.text import Language
@@ -125,18 +124,6 @@ async def standings_of(reader: Reader, person: Person, now: datetime) -> Sequenc
     async with reader.ledger.database.reading() as session:
         standings, _ = await reader.standings(session, accounts_of(person, reader.ledger.hub), person, now)
     return standings
-
-
-def budget_left(standing: Standing, language: Language) -> BudgetLeft:
-    """Return a standing as the spawn form reads it."""
-    return BudgetLeft(
-        title=title(standing.budget).in_(language),
-        measure=standing.limit.measure,
-        hard=standing.limit.hard,
-        limit=standing.shown(standing.total),
-        left=standing.shown(standing.left),
-        resets=standing.span.resets,
-    )
 
 
 def report(found: Overview, hub: str, language: Language, prices: Mapping[str, float]) -> UsageReport:

@@ -39,7 +39,7 @@ build_in_tree() { # runs inside the toolchain's tree, in /build
   mkdir -p "$GOPATH/src/k8s.io"
   ln -sfn /build/source "$GOPATH/src/k8s.io/kubernetes"
   # Of all generated files the source lacks this one only: the others are not made anew.
-  make -s -f build/root/Makefile.generated_files CALLED_FROM_MAIN_MAKEFILE=1 OUT_DIR=_output BIN_DIR=_output/bin \
+  make -s -f Makefile.generated_files CALLED_FROM_MAIN_MAKEFILE=1 OUT_DIR=_output BIN_DIR=_output/bin \
     PRJ_SRC_PATH=k8s.io/kubernetes GENERATED_FILE_PREFIX=zz_generated. KUBE_VERBOSE=1 \
     pkg/generated/openapi/zz_generated.openapi.go
   KUBE_GIT_TREE_STATE=clean KUBE_GIT_VERSION=v1.20.2 KUBE_GIT_MAJOR=1 KUBE_GIT_MINOR=20 \
